@@ -1,0 +1,311 @@
+"""Equation 2 against brute force: `tinyunet/weights/` (lesson 08)."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyunet.weights import class_weights, find_instances, two_nearest_distances, weight_map
+from tinyunet.weights import naive as plain
+from tinyunet.weights.distances import nearest_in_columns, two_nearest_squares
+from tinyunet.weights.equation2 import VANISHES, reach_of_border
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def brute_force(cells):
+    """d1 and d2 by visiting every pixel of every cell: no transform, no cleverness."""
+    distances = []
+    for cell in np.unique(cells[cells != 0]):
+        rows, columns = np.nonzero(cells == cell)
+        y, x = np.indices(cells.shape)
+        squares = (y[..., None] - rows) ** 2 + (x[..., None] - columns) ** 2
+        distances.append(np.sqrt(squares.min(axis=-1)))
+    distances += [np.full(cells.shape, np.inf)] * 2
+    return np.sort(np.stack(distances), axis=0)[:2]
+
+
+def by_the_formula(cells, w0, sigma, balance):
+    d1, d2 = brute_force(cells)
+    background, foreground = 1.0, 1.0
+    if balance and cells.any() and not cells.all():
+        background = cells.size / (2 * np.sum(cells == 0))
+        foreground = cells.size / (2 * np.sum(cells != 0))
+    return np.where(
+        cells != 0, foreground, background + w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
+    )
+
+
+def random_cells(rng, height, width, cells, cover):
+    labels = rng.integers(1, cells + 1, (height, width)) * 7
+    return np.where(rng.random((height, width)) < cover, labels, 0).astype(np.int32)
+
+
+def blobs(rng, height, width, cells):
+    """Discs of different cells, some touching, some cut by the edge."""
+    labels = np.zeros((height, width), np.int32)
+    y, x = np.indices(labels.shape)
+    for cell in range(1, cells + 1):
+        cy, cx, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(1, 9)
+        labels[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = cell
+    return labels
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 23), st.integers(1, 23), st.integers(1, 6))
+@settings(max_examples=150, deadline=None)
+def test_distances_equal_brute_force(seed, height, width, cells):
+    rng = np.random.default_rng(seed)
+    labels = random_cells(rng, height, width, cells, rng.choice([0.02, 0.1, 0.5, 1.0]))
+    d1, d2 = two_nearest_distances(labels, instances=True)
+    expected1, expected2 = brute_force(labels)
+    np.testing.assert_array_equal(d1, expected1)
+    np.testing.assert_array_equal(d2, expected2)
+    assert d1.dtype == d2.dtype == np.float64
+
+
+@pytest.mark.parametrize(("shape", "cells"), [((61, 90), 40), ((90, 61), 9), ((40, 130), 3)])
+@pytest.mark.parametrize("balance", [True, False])
+def test_map_equals_the_formula(shape, cells, balance):
+    labels = blobs(np.random.default_rng(cells), *shape, cells)
+    got = weight_map(labels, w0=8.0, sigma=3.5, balance=balance)
+    expected = by_the_formula(labels, 8.0, 3.5, balance)
+    assert got.dtype == np.float32
+    assert got.shape == shape
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=0)
+
+
+def test_plain_version_equals_the_fast_one():
+    labels = blobs(np.random.default_rng(5), 70, 83, 25)
+    np.testing.assert_allclose(weight_map(labels), plain.weight_map(labels), rtol=1e-6, atol=0)
+    for fast, slow in zip(
+        two_nearest_distances(labels), plain.two_nearest_distances(labels), strict=True
+    ):
+        np.testing.assert_array_equal(fast, slow)
+    for empty in (np.zeros((3, 4), int), np.full((3, 4), 5)):
+        np.testing.assert_array_equal(
+            plain.weight_map(empty), weight_map(empty, instances=True), strict=True
+        )
+
+
+@pytest.mark.parametrize(("w0", "sigma"), [(10.0, 5.0), (3.0, 1.0), (100.0, 12.0), (1e-9, 5.0)])
+def test_reach_loses_nothing_that_float32_could_hold(w0, sigma):
+    """Two far cells in a long image: the bound must not eat a visible term."""
+    labels = np.zeros((3, 240), np.int32)
+    labels[1, 0], labels[1, 60], labels[:, 200] = 1, 2, 3
+    got = weight_map(labels, w0=w0, sigma=sigma).astype(np.float64)
+    expected = by_the_formula(labels, w0, sigma, True)
+    np.testing.assert_allclose(got, expected, rtol=2.0**-24, atol=VANISHES)
+    reach = reach_of_border(w0, sigma)
+    assert w0 * math.exp(-(reach**2) / (2 * sigma**2)) <= VANISHES * (1 + 1e-12)
+    if w0 > VANISHES:
+        assert w0 * math.exp(-((0.999 * reach) ** 2) / (2 * sigma**2)) > VANISHES
+    assert VANISHES == 2.0**-26
+
+
+def test_bounded_visit_is_exact_up_to_its_reach():
+    rng = np.random.default_rng(11)
+    labels = random_cells(rng, 40, 50, 5, 0.01)
+    columns = nearest_in_columns(labels)
+    d1, d2 = brute_force(labels)
+    for reach in (0.0, 3.0, 10.0, 25.0):
+        for y, x in np.ndindex(labels.shape):
+            square1, square2 = two_nearest_squares(*columns, y, x, reach)
+            assert math.sqrt(square1) >= d1[y, x] - 1e-12
+            assert math.sqrt(square2) >= d2[y, x] - 1e-12
+            if d1[y, x] + d2[y, x] <= reach:
+                assert (square1, square2) == (round(d1[y, x] ** 2), round(d2[y, x] ** 2))
+
+
+def test_numbers_worked_by_hand():
+    """One row, two cells with three background pixels between: d1 + d2 is 4 everywhere."""
+    labels = np.array([[3, 0, 0, 0, 9, 9, 0, 0]])
+    border = [10 * math.exp(-s * s / 50) for s in (4, 4, 4, 5, 7)]
+    # 5 of 8 pixels are background: 8 / 10; 3 are cell: 8 / 6. Right of 9: d1 = 1, d2 = 6, ...
+    background, foreground = 8 / 10, 8 / 6
+    expected = [foreground, *(background + b for b in border[:3]), foreground, foreground]
+    expected += [background + 10 * math.exp(-((1 + 6) ** 2) / 50)]
+    expected += [background + 10 * math.exp(-((2 + 7) ** 2) / 50)]
+    np.testing.assert_allclose(weight_map(labels)[0], expected, rtol=1e-6)
+
+
+def test_defaults_are_the_papers():
+    labels = blobs(np.random.default_rng(2), 40, 41, 12)
+    np.testing.assert_array_equal(weight_map(labels), weight_map(labels, 10, 5, True))
+
+
+def test_no_cell_and_all_cell():
+    np.testing.assert_array_equal(weight_map(np.zeros((4, 5), bool)), np.ones((4, 5), np.float32))
+    np.testing.assert_array_equal(weight_map(np.ones((4, 5), bool)), np.ones((4, 5), np.float32))
+    d1, d2 = two_nearest_distances(np.zeros((4, 5), int))
+    assert np.isinf(d1).all()
+    assert np.isinf(d2).all()
+
+
+def test_one_cell_has_no_border_term():
+    labels = np.zeros((9, 7), np.uint16)
+    labels[2:5, 3] = 40
+    expected = np.where(labels != 0, 63 / (2 * 3), 63 / (2 * 60)).astype(np.float32)
+    np.testing.assert_array_equal(weight_map(labels), expected)
+    np.testing.assert_array_equal(
+        weight_map(labels, balance=False), np.ones((9, 7), np.float32), strict=True
+    )
+
+
+def test_second_cell_is_a_distinct_one():
+    """A cell in two pieces is its own neighbour in a mask, but not in an instance map."""
+    labels = np.zeros((5, 9), int)
+    labels[2, 2] = labels[2, 6] = 1
+    one = weight_map(labels, instances=True)
+    assert np.unique(one[labels == 0]).size == 1
+    two = weight_map(labels)  # {0, 1}: a mask, so the pieces are two cells
+    assert two[2, 4] == pytest.approx(45 / 86 + 10 * math.exp(-16 / 50), rel=1e-6)
+
+
+def test_balance_has_mean_one_and_equal_shares():
+    labels = blobs(np.random.default_rng(0), 50, 60, 6)
+    weights = weight_map(labels, w0=0)
+    assert weights.mean(dtype=np.float64) == pytest.approx(1.0, rel=1e-6)
+    shares = [weights[labels == 0].sum(), weights[labels != 0].sum()]
+    assert shares[0] == pytest.approx(shares[1], rel=1e-5)
+    assert class_weights(labels) == (
+        labels.size / (2 * np.sum(labels == 0)),
+        labels.size / (2 * np.sum(labels != 0)),
+    )
+
+
+def test_pixels_without_truth_weigh_nothing():
+    labels = blobs(np.random.default_rng(3), 40, 50, 12)
+    valid = np.random.default_rng(4).random(labels.shape) < 0.6
+    got = weight_map(labels, valid=valid)
+    assert np.all(got[~valid] == 0)
+    # Outside pixels leave the class counts, their cells stay where they are.
+    background = valid.sum() / (2 * np.sum(valid & (labels == 0)))
+    foreground = valid.sum() / (2 * np.sum(valid & (labels != 0)))
+    border = weight_map(labels, balance=False) - 1.0
+    expected = np.where(labels != 0, foreground, background + border)
+    np.testing.assert_allclose(got[valid], expected[valid], rtol=1e-5)
+    np.testing.assert_array_equal(got, weight_map(labels, valid=valid.astype(np.uint8) * 255))
+    assert not weight_map(labels, valid=np.zeros_like(valid)).any()
+    assert class_weights(labels, np.zeros_like(valid)) == (1.0, 1.0)
+
+
+def test_stack_is_its_slices():
+    rng = np.random.default_rng(8)
+    stack = np.stack([blobs(rng, 30, 41, n) for n in (0, 2, 30)])
+    valid = rng.random(stack.shape) < 0.8
+    together = weight_map(stack, valid=valid)
+    assert together.shape == stack.shape
+    for index, page in enumerate(stack):
+        alone = weight_map(page, valid=valid[index], instances=True)
+        np.testing.assert_array_equal(together[index], alone)
+    d1, d2 = two_nearest_distances(stack)
+    np.testing.assert_array_equal(d1[2], two_nearest_distances(stack[2])[0])
+    np.testing.assert_array_equal(d2[1], two_nearest_distances(stack[1])[1])
+
+
+def test_mask_parts_share_a_side():
+    mask = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]], bool)
+    np.testing.assert_array_equal(find_instances(mask), [[1, 0, 2], [0, 3, 0], [3, 3, 0]])
+    stack = np.stack([mask, ~mask])
+    np.testing.assert_array_equal(find_instances(stack)[1], find_instances(~mask))
+    assert find_instances(stack).dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("labels", "cells"),
+    [
+        ([[1, 0, 1]], [[1, 0, 2]]),
+        ([[255, 0, 255]], [[1, 0, 2]]),
+        ([[255, 255, 255]], [[1, 1, 1]]),
+        ([[2, 0, 2]], [[2, 0, 2]]),
+        ([[1, 0, 255]], [[1, 0, 255]]),
+        ([[1.0, 0.0, 1.0]], [[1, 0, 2]]),
+        ([[2**40, 0, 5]], [[2, 0, 1]]),
+        ([[2**31 - 1, 0, 5]], [[2**31 - 1, 0, 5]]),
+        ([[2**31, 2**31, 5]], [[2, 2, 1]]),
+    ],
+)
+def test_mask_or_instances_is_decided_by_the_values(labels, cells):
+    np.testing.assert_array_equal(find_instances(np.array(labels)), cells)
+
+
+def test_mask_or_instances_can_be_said():
+    labels = np.array([[2, 3, 0, 1]])
+    np.testing.assert_array_equal(find_instances(labels, instances=False), [[1, 1, 0, 2]])
+    mask = np.array([[255, 0, 255]], np.uint8)
+    np.testing.assert_array_equal(find_instances(mask, instances=True), [[255, 0, 255]])
+    np.testing.assert_array_equal(find_instances(mask > 0, instances=True), [[1, 0, 1]])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.uint16, np.int64, np.float32])
+def test_any_layout_and_dtype_gives_the_same_map(dtype):
+    labels = blobs(np.random.default_rng(6), 33, 52, 3) > 0
+    expected = weight_map(labels)
+    strided = np.repeat(labels.astype(dtype), 2, axis=1)[:, ::2]
+    np.testing.assert_array_equal(weight_map(strided), expected)
+    turned = np.asfortranarray(labels.astype(dtype))
+    np.testing.assert_array_equal(weight_map(turned), expected)
+    np.testing.assert_array_equal(weight_map(strided.T).T, expected)
+
+
+def test_input_is_left_alone():
+    labels = blobs(np.random.default_rng(6), 20, 20, 5)
+    labels.flags.writeable = False
+    weight_map(labels, valid=labels > 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": np.zeros(4, int)}, r"labels must be \(H, W\) or \(Z, H, W\), got shape \(4,\)"),
+        ({"labels": np.zeros((2, 0), int)}, r"labels must hold at least one pixel.*\(2, 0\)"),
+        ({"labels": np.full((2, 2), -1)}, r"labels must not be negative.*got -1"),
+        ({"labels": np.full((2, 2), 0.5)}, "labels must hold whole numbers"),
+        ({"labels": np.full((2, 2), np.nan)}, "labels must hold whole numbers"),
+        ({"labels": np.full((2, 2), 2.0**53)}, "labels as floats must stay below"),
+        ({"labels": np.full((2, 2), "a")}, "labels must be bool or whole numbers, got dtype"),
+        ({"w0": -1}, "w0 must be a finite number >= 0, got -1"),
+        ({"w0": np.inf}, "w0 must be a finite number >= 0, got inf"),
+        ({"sigma": 0}, "sigma must be a finite number > 0, got 0"),
+        ({"sigma": "5"}, "sigma must be a finite number > 0, got '5'"),
+        ({"valid": np.ones((3, 2))}, r"valid must have the shape of labels \(2, 2\), got \(3, 2\)"),
+        ({"instances": "mask"}, "instances must be None, True or False, got 'mask'"),
+    ],
+)
+def test_errors_name_the_argument(change, message):
+    arguments = {"labels": np.eye(2, dtype=int)} | change
+    with pytest.raises(ValueError, match=message):
+        weight_map(**arguments)
+
+
+def test_zero_w0_and_tiny_sigma_leave_the_class_weights():
+    labels = np.array([[2, 0, 3]])
+    np.testing.assert_allclose(weight_map(labels, w0=0), [[0.75, 1.5, 0.75]])
+    np.testing.assert_allclose(weight_map(labels, sigma=1e-3), [[0.75, 1.5, 0.75]])
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="real labels (../shared/data) are not here")
+def test_real_nuclei_equal_the_plain_version():
+    import tifffile
+
+    files = sorted((DATA / "dsb2018-nuclei" / "01_GT" / "SEG").glob("*.tif"))[:3]
+    assert files
+    for file in files:
+        labels = tifffile.imread(file)
+        np.testing.assert_allclose(weight_map(labels), plain.weight_map(labels), rtol=1e-6, atol=0)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="real labels (../shared/data) are not here")
+def test_real_membranes_weigh_more_than_cells():
+    import tifffile
+
+    file = sorted((DATA / "isbi2012").glob("*label*.tif"))[0]
+    labels = tifffile.imread(file)
+    labels = (labels if labels.ndim == 2 else labels[0])[:160, :200]
+    got = weight_map(labels)
+    expected = plain.weight_map(find_instances(labels))
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=0)
+    assert got[labels == 0].mean() > 3 * got[labels != 0].mean()

@@ -1,0 +1,25 @@
+"""The weight map of equation 2, and the borders that part touching cells.
+
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2 and figure 3.
+
+| file | what it holds |
+| --- | --- |
+| `instances.py` | the labels' meaning: cells by number, or a mask whose connected parts are cells |
+| `separate.py` | a border of background cut between touching cells |
+| `distances.py` | d1 and d2: the two nearest distinct cells of every pixel, in numba |
+| `equation2.py` | class weights plus border term: the map |
+| `naive.py` | all of it again, one distance transform a cell; the fast path is tested against it |
+"""
+
+from tinyunet.weights.distances import two_nearest_distances
+from tinyunet.weights.equation2 import class_weights, weight_map
+from tinyunet.weights.instances import find_instances
+from tinyunet.weights.separate import separate_touching
+
+__all__ = [
+    "class_weights",
+    "find_instances",
+    "separate_touching",
+    "two_nearest_distances",
+    "weight_map",
+]

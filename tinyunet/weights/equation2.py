@@ -1,0 +1,123 @@
+"""Equation 2: w(x) = w_c(x) + w0 · exp(-(d1(x) + d2(x))² / (2 σ²)).
+
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2 and figure 3.
+
+The paper leaves open what this module decides:
+
+- w_c: "to balance the class frequencies". Here w_c = n / (2 n_c) for n pixels of which n_c are of
+  class c (cell or background): both classes then weigh the same in total, and the mean of w_c
+  over the image is 1, so that the loss keeps its size. A class that is alone weighs 1.
+- where the border term stands: on background only. Inside a cell d1 would be 0, and the term
+  would draw the cell's own rim as background.
+- "distance to the border of the nearest cell": from the centre of the background pixel to the
+  centre of the nearest pixel of that cell (1 beside the cell).
+- fewer than two cells: there is no second cell, so no border term.
+"""
+
+import math
+
+import numpy as np
+
+from tinyunet.kernels.jit import jit
+from tinyunet.weights.distances import ENDLESS, nearest_in_columns, two_nearest_squares
+from tinyunet.weights.instances import find_instances
+
+# Background weighs at least n / (2 n) = 0.5, where float32 has steps of 2**-24. A border term
+# below a quarter of that step is lost in rounding, so nothing farther away is looked for.
+VANISHES = 2.0**-26
+
+
+def weight_map(labels, w0=10.0, sigma=5.0, balance=True, *, instances=None, valid=None):
+    """The paper's weight map: how much each pixel counts in the loss.
+
+    labels: (H, W) or (Z, H, W), bool or whole numbers, 0 is background. A mask ({0, 1}, {0, 255}
+        or bool) has its 4-connected parts as cells, any other values are instances; `instances`
+        says so outright (see `find_instances`). Each slice of a stack is an image of its own.
+    w0: height of the border term, >= 0. sigma: its width in pixels, > 0.
+    balance: True for w_c = n / (2 n_c), mean 1 over the image; False for w_c = 1.
+    valid: optional mask of the same shape: pixels that are False (0) have no ground truth. They
+        weigh 0 and do not count in n and n_c; their labels still count as cells in d1 and d2.
+    Returns float32 of the shape of labels. The border term is left out where it is below 2**-26.
+    Touching cells have no background between them: see `separate_touching`.
+    Raises ValueError, naming the argument, on anything else.
+    """
+    _check_number("w0", w0, lowest=0.0, lowest_allowed=True)
+    _check_number("sigma", sigma, lowest=0.0, lowest_allowed=False)
+    cells = find_instances(labels, instances)
+    valid = _check_valid(valid, cells.shape)
+    weights = np.empty(cells.shape, np.float32)
+    if cells.ndim == 2:
+        _fill_page(cells, valid, float(w0), float(sigma), balance, weights)
+        return weights
+    for index, page in enumerate(cells):
+        page_valid = None if valid is None else valid[index]
+        _fill_page(page, page_valid, float(w0), float(sigma), balance, weights[index])
+    return weights
+
+
+def class_weights(cells, valid=None):
+    """w_c of one image: (weight of background, weight of cells), each n / (2 n_c).
+
+    cells: array, 0 is background. valid: optional bool mask of the pixels that count.
+    A class without pixels leaves the other with weight 1 (its own weight, used nowhere, is 1).
+    """
+    inside = np.asarray(cells) != 0
+    if valid is not None:
+        inside = inside[np.asarray(valid) != 0]
+    pixels, foreground = inside.size, np.count_nonzero(inside)
+    background = pixels - foreground
+    if foreground == 0 or background == 0:
+        return 1.0, 1.0
+    return pixels / (2 * background), pixels / (2 * foreground)
+
+
+def reach_of_border(w0, sigma):
+    """The d1 + d2, in pixels, beyond which the border term is below VANISHES."""
+    if w0 <= VANISHES:
+        return 0.0
+    return sigma * math.sqrt(2.0 * math.log(w0 / VANISHES))
+
+
+def _fill_page(cells, valid, w0, sigma, balance, weights):
+    background, foreground = class_weights(cells, valid) if balance else (1.0, 1.0)
+    columns = nearest_in_columns(cells)
+    reach = reach_of_border(w0, sigma)
+    _fill_weights(cells, *columns, background, foreground, w0, sigma, reach, weights)
+    if valid is not None:
+        weights[~valid] = 0.0
+
+
+@jit
+def _fill_weights(cells, gap1, who1, gap2, who2, background, foreground, w0, sigma, reach, weights):
+    """Equation 2 at every pixel of one image: (H, W) int32 cells → float32 weights in place."""
+    height, width = cells.shape
+    for y in range(height):
+        for x in range(width):
+            if cells[y, x] != 0:
+                weights[y, x] = foreground
+                continue
+            best1, best2 = two_nearest_squares(gap1, who1, gap2, who2, y, x, reach)
+            border = 0.0
+            if best2 < ENDLESS:
+                both = math.sqrt(best1) + math.sqrt(best2)
+                border = w0 * math.exp(-both * both / (2.0 * sigma * sigma))
+            weights[y, x] = background + border
+
+
+def _check_number(name, value, lowest, lowest_allowed):
+    accepted = f"a finite number {'>=' if lowest_allowed else '>'} {lowest:g}"
+    try:
+        fits = math.isfinite(value) and (value > lowest or (lowest_allowed and value == lowest))
+    except TypeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must be {accepted}, got {value!r}")
+
+
+def _check_valid(valid, shape):
+    if valid is None:
+        return None
+    valid = np.asarray(valid)
+    if valid.shape != shape:
+        raise ValueError(f"valid must have the shape of labels {shape}, got {valid.shape}")
+    return valid != 0
