@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinyunet.weights import class_weights, find_instances, two_nearest_distances, weight_map
 from tinyunet.weights import naive as plain
-from tinyunet.weights.distances import nearest_in_columns, two_nearest_squares
+from tinyunet.weights.distances import nearest_in_rows, two_nearest_squares
 from tinyunet.weights.equation2 import VANISHES, reach_of_border
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -108,11 +108,11 @@ def test_reach_loses_nothing_that_float32_could_hold(w0, sigma):
 def test_bounded_visit_is_exact_up_to_its_reach():
     rng = np.random.default_rng(11)
     labels = random_cells(rng, 40, 50, 5, 0.01)
-    columns = nearest_in_columns(labels)
+    near = nearest_in_rows(labels)
     d1, d2 = brute_force(labels)
     for reach in (0.0, 3.0, 10.0, 25.0):
         for y, x in np.ndindex(labels.shape):
-            square1, square2 = two_nearest_squares(*columns, y, x, reach)
+            square1, square2 = two_nearest_squares(near, y, x, reach)
             assert math.sqrt(square1) >= d1[y, x] - 1e-12
             assert math.sqrt(square2) >= d2[y, x] - 1e-12
             if d1[y, x] + d2[y, x] <= reach:

@@ -5,12 +5,12 @@ Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2.
 The plain way (`naive.py`) is one Euclidean distance transform a cell, so its cost grows with the
 number of cells. Here the cost does not, because no pixel needs to hear of more than two cells:
 
-1. Down and up every column: each pixel keeps the two nearest *distinct* cells of its own column,
-   as (gap in rows, cell number).
-2. Along every row: for pixel (y, x), cell k and column c, dist² = (x - c)² + gap². Only the two
-   kept cells of each column can matter: a third one in column c has two distinct cells before
-   it there, so it is neither nearest nor second nearest. Columns are visited outwards from x,
-   and the visit ends when the columns alone are farther away than the second cell found.
+1. Along every row, there and back: each pixel keeps the two nearest *distinct* cells of its own
+   row, as (gap in columns, cell number).
+2. Up and down every column: from pixel (y, x) to the cells kept at (r, x), dist² = (y - r)² + gap².
+   Only the two kept cells of each row can matter: a third one in row r has two distinct cells
+   before it there, so it is neither nearest nor second nearest. Rows are visited outwards from y,
+   and the visit ends when the rows alone are farther away than the second cell found.
 
 Distances are counted from pixel centre to pixel centre: from the pixel to the nearest pixel that
 belongs to the cell. A background pixel beside a cell is at distance 1, a cell's own pixel at 0.
@@ -21,8 +21,8 @@ import numpy as np
 from tinyunet.kernels.jit import jit
 from tinyunet.weights.instances import find_instances
 
-NOBODY = 1 << 30  # a gap in rows longer than any image: no cell in this column
-ENDLESS = NOBODY * NOBODY  # and its square, which still fits 64 bits with a column's added
+NOBODY = 1 << 30  # a gap in columns longer than any image: no such cell in this row
+ENDLESS = NOBODY * NOBODY  # and its square, which still fits 64 bits with a row's added
 
 
 def two_nearest_distances(labels, instances=None):
@@ -37,123 +37,105 @@ def two_nearest_distances(labels, instances=None):
     cells = find_instances(labels, instances)
     d1, d2 = np.empty(cells.shape), np.empty(cells.shape)
     if cells.ndim == 2:
-        fill_distances(*nearest_in_columns(cells), d1, d2)
+        fill_distances(nearest_in_rows(cells), d1, d2)
         return d1, d2
     for page, page1, page2 in zip(cells, d1, d2, strict=True):
-        fill_distances(*nearest_in_columns(page), page1, page2)
+        fill_distances(nearest_in_rows(page), page1, page2)
     return d1, d2
 
 
 @jit
-def nearest_in_columns(cells):
-    """Each pixel's two nearest distinct cells in its own column.
+def nearest_in_rows(cells):
+    """Each pixel's two nearest distinct cells in its own row.
 
-    cells (H, W) int32 → gap1, who1, gap2, who2, each (H, W) int32: rows to the nearest cell and
-    its number, rows to the nearest cell with another number. NOBODY and 0 where there is none.
+    cells (H, W) int32 → near (H, W, 4) int32: columns to the nearest cell, its number, columns to
+    the nearest cell with another number, its number. NOBODY and 0 where there is none. The four
+    lie side by side in memory, because the second pass always wants them together.
     """
     height, width = cells.shape
-    gap1 = np.empty((height, width), np.int32)
-    who1 = np.empty((height, width), np.int32)
-    gap2 = np.empty((height, width), np.int32)
-    who2 = np.empty((height, width), np.int32)
-    # What each column has met so far: the last cell, and the last one with another number.
-    last1 = np.empty(width, np.int32)
-    last2 = np.empty(width, np.int32)
-    gone1 = np.empty(width, np.int32)
-    gone2 = np.empty(width, np.int32)
-    for downwards in (True, False):
-        last1[:] = 0
-        last2[:] = 0
-        gone1[:] = NOBODY
-        gone2[:] = NOBODY
-        for step in range(height):
-            y = step if downwards else height - 1 - step
-            for x in range(width):
-                if gone1[x] < NOBODY:
-                    gone1[x] += 1
-                if gone2[x] < NOBODY:
-                    gone2[x] += 1
-                cell = cells[y, x]
-                if cell != 0:
-                    if cell != last1[x]:
-                        # The cell met last is now the nearest one with another number.
-                        last2[x], gone2[x] = last1[x], gone1[x]
-                        last1[x] = cell
-                    gone1[x] = 0
-                if downwards:
-                    gap1[y, x], who1[y, x] = gone1[x], last1[x]
-                    gap2[y, x], who2[y, x] = gone2[x], last2[x]
-                else:
-                    _offer(gap1, who1, gap2, who2, y, x, gone1[x], last1[x])
-                    _offer(gap1, who1, gap2, who2, y, x, gone2[x], last2[x])
-    return gap1, who1, gap2, who2
+    near = np.empty((height, width, 4), np.int32)
+    for y in range(height):
+        # What the walk has met so far: the last cell, and the last one with another number.
+        gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
+        for x in range(width):
+            cell = cells[y, x]
+            gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
+            near[y, x, 0], near[y, x, 1] = gap1, cell1
+            near[y, x, 2], near[y, x, 3] = gap2, cell2
+        gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
+        for x in range(width - 1, -1, -1):
+            cell = cells[y, x]
+            gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
+            best1, name1 = near[y, x, 0], near[y, x, 1]
+            best2, name2 = near[y, x, 2], near[y, x, 3]
+            best1, name1, best2, name2 = _offer(gap1, cell1, best1, name1, best2, name2)
+            best1, name1, best2, name2 = _offer(gap2, cell2, best1, name1, best2, name2)
+            near[y, x, 0], near[y, x, 1] = best1, name1
+            near[y, x, 2], near[y, x, 3] = best2, name2
+    return near
 
 
 @jit
-def _offer(gap1, who1, gap2, who2, y, x, gap, cell):
-    """Let one more cell of the column compete for the two places of pixel (y, x)."""
+def _walk_on(cell, gap1, cell1, gap2, cell2):
+    """One pixel further along the row, onto a pixel of `cell` (0: background)."""
+    gap1, gap2 = min(gap1 + 1, NOBODY), min(gap2 + 1, NOBODY)
     if cell == 0:
-        return
-    if cell == who1[y, x]:
-        gap1[y, x] = min(gap, gap1[y, x])
-    elif gap < gap1[y, x]:
-        gap2[y, x], who2[y, x] = gap1[y, x], who1[y, x]
-        gap1[y, x], who1[y, x] = gap, cell
-    elif gap < gap2[y, x]:
-        gap2[y, x], who2[y, x] = gap, cell
+        return gap1, cell1, gap2, cell2
+    if cell == cell1:
+        return 0, cell1, gap2, cell2
+    # The cell met last is now the nearest one with another number.
+    return 0, cell, gap1, cell1
 
 
 @jit
-def two_nearest_squares(gap1, who1, gap2, who2, y, x, reach):
+def _offer(far, cell, best1, cell1, best2, cell2):
+    """Let `cell`, `far` away, compete for the first two places; each cell holds one at most."""
+    if far >= best2:
+        return best1, cell1, best2, cell2
+    if cell == cell1:
+        return min(best1, far), cell1, best2, cell2
+    if far < best1:
+        return far, cell, best1, cell1
+    return best1, cell1, far, cell
+
+
+@jit
+def two_nearest_squares(near, y, x, reach):
     """Squared distances of pixel (y, x) to its two nearest distinct cells: two integers.
 
     Exact wherever d1 + d2 <= reach. Beyond that the answer may be too large, never too small:
-    whatever has not been found after `across` columns lies at least that far away, so the sum is
-    at least across + min(d1, across), and the visit ends when that passes `reach`.
+    what has not been found before the rows `away` lies at least `away` pixels off, so d2 >= away
+    and d1 + d2 >= away + min(d1, away); the visit ends when that passes `reach`.
     """
-    width = gap1.shape[1]
-    best1 = ENDLESS
-    best2 = ENDLESS
-    cell1 = 0
-    root1 = np.inf
-    for across in range(max(x, width - 1 - x) + 1):
-        square = across * across
-        if square >= best2 or across + min(root1, across) > reach:
+    height = near.shape[0]
+    best1, cell1, best2, cell2 = ENDLESS, 0, ENDLESS, 0
+    for away in range(max(y, height - 1 - y) + 1):
+        square = away * away
+        left = reach - away
+        if square >= best2 or (away > left and (left < 0 or best1 > left * left)):
             break
-        for side in range(2):
-            column = x + across if side else x - across
-            if column < 0 or column >= width or (side and across == 0):
+        for row in (y - away, y + away):
+            if row < 0 or row >= height or near[row, x, 0] >= NOBODY:
                 continue
-            gap = np.int64(gap1[y, column])
-            reached = square + gap * gap
-            if reached >= best2:
+            gap = np.int64(near[row, x, 0])
+            far = square + gap * gap
+            if far >= best2:
                 continue
-            cell = who1[y, column]
-            if cell == cell1:
-                best1 = min(best1, reached)
-            elif reached < best1:
-                best1, best2, cell1 = reached, best1, cell
-            else:
-                best2 = reached
-            gap = np.int64(gap2[y, column])
-            reached = square + gap * gap
-            cell = who2[y, column]
-            if cell == cell1:
-                best1 = min(best1, reached)
-            elif reached < best1:
-                best1, best2, cell1 = reached, best1, cell
-            elif reached < best2:
-                best2 = reached
-            root1 = np.sqrt(best1)
+            cell = near[row, x, 1]
+            best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
+            gap = np.int64(near[row, x, 2])
+            cell = near[row, x, 3]
+            far = square + gap * gap
+            best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
     return best1, best2
 
 
 @jit
-def fill_distances(gap1, who1, gap2, who2, d1, d2):
+def fill_distances(near, d1, d2):
     """Write both distances of every pixel into d1 and d2, (H, W) float64; inf for none."""
-    height, width = gap1.shape
+    height, width = d1.shape
     for y in range(height):
         for x in range(width):
-            best1, best2 = two_nearest_squares(gap1, who1, gap2, who2, y, x, np.inf)
+            best1, best2 = two_nearest_squares(near, y, x, np.inf)
             d1[y, x] = np.sqrt(best1) if best1 < ENDLESS else np.inf
             d2[y, x] = np.sqrt(best2) if best2 < ENDLESS else np.inf

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from tinyunet.kernels.jit import jit
-from tinyunet.weights.distances import ENDLESS, nearest_in_columns, two_nearest_squares
+from tinyunet.weights.distances import nearest_in_rows, two_nearest_squares
 from tinyunet.weights.instances import find_instances
 
 # Background weighs at least n / (2 n) = 0.5, where float32 has steps of 2**-24. A border term
@@ -80,15 +80,15 @@ def reach_of_border(w0, sigma):
 
 def _fill_page(cells, valid, w0, sigma, balance, weights):
     background, foreground = class_weights(cells, valid) if balance else (1.0, 1.0)
-    columns = nearest_in_columns(cells)
+    near = nearest_in_rows(cells)
     reach = reach_of_border(w0, sigma)
-    _fill_weights(cells, *columns, background, foreground, w0, sigma, reach, weights)
+    _fill_weights(cells, near, background, foreground, w0, sigma, reach, weights)
     if valid is not None:
         weights[~valid] = 0.0
 
 
 @jit
-def _fill_weights(cells, gap1, who1, gap2, who2, background, foreground, w0, sigma, reach, weights):
+def _fill_weights(cells, near, background, foreground, w0, sigma, reach, weights):
     """Equation 2 at every pixel of one image: (H, W) int32 cells → float32 weights in place."""
     height, width = cells.shape
     for y in range(height):
@@ -96,10 +96,10 @@ def _fill_weights(cells, gap1, who1, gap2, who2, background, foreground, w0, sig
             if cells[y, x] != 0:
                 weights[y, x] = foreground
                 continue
-            best1, best2 = two_nearest_squares(gap1, who1, gap2, who2, y, x, reach)
+            best1, best2 = two_nearest_squares(near, y, x, reach)
             border = 0.0
-            if best2 < ENDLESS:
-                both = math.sqrt(best1) + math.sqrt(best2)
+            both = math.sqrt(best1) + math.sqrt(best2)
+            if both <= reach:
                 border = w0 * math.exp(-both * both / (2.0 * sigma * sigma))
             weights[y, x] = background + border
 
