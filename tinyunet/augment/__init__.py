@@ -1,0 +1,23 @@
+"""Data augmentation of section 3.1: one random transform a sample, applied in one resampling.
+
+`elastic_deform` and `random_transform` draw and apply in one call. `draw_transform` draws a
+`Transform` of plain numbers, `apply_transform` evaluates any window of it, `source_coordinates` and
+`grid_lines` are there to draw it. Lesson: lessons/08-elastic-deformation.md.
+"""
+
+from tinyunet.augment.draw import draw_transform, elastic_deform, on_pixels, random_transform
+from tinyunet.augment.field import grid_lines, source_coordinates
+from tinyunet.augment.resample import Sample, apply_transform
+from tinyunet.augment.transform import Transform
+
+__all__ = [
+    "Sample",
+    "Transform",
+    "apply_transform",
+    "draw_transform",
+    "elastic_deform",
+    "grid_lines",
+    "on_pixels",
+    "random_transform",
+    "source_coordinates",
+]
