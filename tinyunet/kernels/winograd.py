@@ -1,0 +1,254 @@
+"""3×3 convolution with bias and ReLU through Winograd F(4×4, 3×3), forward and whole backward.
+
+Lesson: lessons/08-fast-cpu.md. Source: Lavin and Gray, arXiv 1509.09308; Cook and Toom's
+construction. Arrays are channels last: x (N, H, W, C), y (N, Ho, Wo, K), weight (K, C, 3, 3).
+
+Four outputs in a row need 12 multiplications directly and 6 here, so a 4×4 tile needs 36 instead
+of 144:  y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A  for a 6×6 input tile d and a 3×3 filter g. With all tiles
+and channels, the ⊙ becomes 36 matrix products, one a position:  M[p] = V[p] · U[p]  with
+V (36, T, C), U (36, C, K), M (36, T, K). The backward is the adjoint of each linear step:
+
+    dM = A dy Aᵀ     dU[p] = V[p]ᵀ · dM[p]     dweight = Gᵀ dU G
+                     dV[p] = dM[p] · U[p]ᵀ     dx = overlapping sum of B dV Bᵀ
+
+V is made again in the backward: keeping it would take 2.25 times the memory of x.
+"""
+
+from math import prod
+
+import numpy as np
+
+from tinyunet.kernels import threads, winograd_tiles
+from tinyunet.kernels.workspace import empty
+
+
+def cook_toom(points, outputs=4, taps=3):
+    """Aᵀ, G, Bᵀ (lists of rows) of F(outputs, taps) with `points` and the point at infinity.
+
+    Two polynomials of degree `outputs - 1` and `taps - 1` are multiplied by multiplying their
+    values at n = outputs + taps - 1 points (at infinity: the leading coefficients), for n values
+    determine the product. Correlation is the transpose of that: its input takes the part of the
+    product. So A and G hold the powers of the points, and Bᵀ holds Lagrange's polynomials, that
+    interpolate; their denominators are put into G. Exact if the points are fractions.
+    """
+    rows_a = [[p**k for k in range(outputs)] for p in points] + [[0] * (outputs - 1) + [1]]
+    rows_g, rows_b = [], []
+    for p in points:
+        others = [q for q in points if q != p]
+        denominator = prod(p - q for q in others)
+        rows_g.append([p**k / denominator for k in range(taps)])
+        rows_b.append([*polynomial(others), 0])
+    rows_g.append([0] * (taps - 1) + [1])
+    rows_b.append(polynomial(points))
+    return [list(column) for column in zip(*rows_a, strict=True)], rows_g, rows_b
+
+
+def polynomial(roots):
+    """Coefficients of Π (x - root), the lowest power first."""
+    coefficients = [1]
+    for root in roots:
+        shifted, scaled = [0, *coefficients], [*(-root * c for c in coefficients), 0]
+        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
+    return coefficients
+
+
+# The usual points are 0, ±1, ±2; with ±5/8 and ±3/2 the values stay closer to one another and the
+# rounding error is half as large. `winograd_tiles` has Aᵀ and Bᵀ as arithmetic.
+AT, G, BT = (np.array(matrix) for matrix in cook_toom(winograd_tiles.POINTS))
+# G g Gᵀ as one product over the nine taps: 36×9, float32 rounded once.
+GG = np.kron(G, G).astype(np.float32)
+
+# Tiles worked on at a time: 36·(C + K) floats each should stay in the second-level cache, and
+# BLAS has its fastest kernels for products of up to 10⁶ multiplications.
+BLOCK_BYTES = 2**20
+BLOCK_PRODUCT = 10**6
+PANEL = 64  # output channels worked on at a time where channels are many and tiles few
+
+
+def conv3x3_relu(x, weight, bias):
+    """y (N, Ho, Wo, K) = max(0, x ⋆ weight + bias) for x (N, H, W, C), all float32, C-ordered."""
+    n, height, width, _ = x.shape
+    y = empty((n, height - 2, width - 2, len(weight)))
+    if few_tiles(x.shape, weight):
+        _forward_by_channels(x, weight, bias, y)
+    else:
+        _forward_by_tiles(x, weight, bias, y)
+    return y
+
+
+def conv3x3_relu_backward(dy, x, weight, y, need_dx=True):
+    """(dx or None, dweight, dbias) for dy (N, Ho, Wo, K), given conv3x3_relu's x, weight and y."""
+    dx = empty(x.shape) if need_dx else None
+    if few_tiles(x.shape, weight):
+        return _backward_by_channels(dy, x, weight, y, dx)
+    return _backward_by_tiles(dy, x, weight, y, dx)
+
+
+def tile_grid(shape):
+    """(rows of tiles in the whole batch, tiles in a row) for an input of this shape."""
+    n, height, width, _ = shape
+    return n * ((height + 1) // 4), (width + 1) // 4
+
+
+def few_tiles(shape, weight):
+    """Whether the transformed filters are larger than the transformed image.
+
+    Then the threads share out the channels and not the tiles, each transforming the filters of
+    its own channels only: at 1024 channels all of U would be 151 MB, streamed from main memory.
+    """
+    rows, tiles = tile_grid(shape)
+    out_channels, channels = weight.shape[:2]
+    return out_channels * channels > rows * tiles * (channels + out_channels) / 2
+
+
+def transform_filters(weight):
+    """U (36, C, K) = G g Gᵀ for weight (K, C, 3, 3)."""
+    out_channels, channels = weight.shape[:2]
+    taps = weight.transpose(1, 0, 2, 3).reshape(channels * out_channels, 9)
+    U = empty((36, channels * out_channels))
+    return np.matmul(GG, taps.T, out=U).reshape(36, channels, out_channels)
+
+
+def transform_filters_transposed(weight):
+    """Uᵀ (36, K, C), the form that the backward multiplies with."""
+    out_channels, channels = weight.shape[:2]
+    U = empty((36, out_channels * channels))
+    np.matmul(GG, weight.reshape(out_channels * channels, 9).T, out=U)
+    return U.reshape(36, out_channels, channels)
+
+
+def filter_gradient(dU):
+    """dweight (K, C, 3, 3) = Gᵀ dU G for dU (36, K, C)."""
+    _, out_channels, channels = dU.shape
+    return (dU.reshape(36, -1).T @ GG).reshape(out_channels, channels, 3, 3)
+
+
+def blocks_of_rows(shape, out_channels):
+    """Cut the rows of tiles into blocks [(first, last), …] that suit cache and BLAS."""
+    rows, tiles = tile_grid(shape)
+    channels = shape[3]
+    by_cache = BLOCK_BYTES // (4 * 36 * (channels + out_channels))
+    by_product = BLOCK_PRODUCT // (channels * out_channels)
+    at_a_time = max(1, max(by_cache, by_product) // tiles)
+    return threads.cut(rows, at_a_time)
+
+
+def panels(n_channels):
+    """Cut channels into panels [(first, last), …]."""
+    return [(c, min(c + PANEL, n_channels)) for c in range(0, n_channels, PANEL)]
+
+
+# Many tiles: each thread takes blocks of tile rows through all three stages -----------------------
+def _forward_by_tiles(x, weight, bias, y):
+    blocks = blocks_of_rows(x.shape, len(weight))
+    U = transform_filters(weight)
+    V_all, M_all = _block_buffers(x.shape, len(weight), blocks)
+
+    def work(lane, share):
+        for first, last in share:
+            V, M = V_all[lane][last - first], M_all[lane][last - first]
+            winograd_tiles.gather_inputs(x, first, last, 0, V)
+            np.matmul(V, U, out=M)
+            winograd_tiles.scatter_outputs(M, bias, first, last, 0, y)
+
+    threads.run(work, blocks)
+
+
+def _backward_by_tiles(dy, x, weight, y, dx):
+    out_channels, channels = weight.shape[:2]
+    blocks = blocks_of_rows(x.shape, out_channels)
+    UT = transform_filters_transposed(weight) if dx is not None else None
+    V_all, dM_all = _block_buffers(x.shape, out_channels, blocks)
+    lanes = len(V_all)
+    dU = [np.zeros((36, out_channels, channels), np.float32) for _ in range(lanes)]
+    dbias = np.zeros((lanes, out_channels), np.float32)
+    product = [empty((36, out_channels, channels)) for _ in range(lanes)]
+
+    def work(lane, share, odd):
+        for first, last in share:
+            V, dM = V_all[lane][last - first], dM_all[lane][last - first]
+            winograd_tiles.gather_gradients(dy, y, first, last, 0, dM, dbias[lane])
+            winograd_tiles.gather_inputs(x, first, last, 0, V)
+            np.matmul(dM.transpose(0, 2, 1), V, out=product[lane])
+            dU[lane] += product[lane]
+            if dx is not None:
+                np.matmul(dM, UT, out=V)  # V is done with: now it is dV
+                winograd_tiles.scatter_gradients(V, first, last, 0, odd, odd, dx)
+
+    # Neighbouring blocks add to the same two rows of dx, so they never run at the same time.
+    threads.run(lambda lane, share: work(lane, share, False), blocks[0::2])
+    threads.run(lambda lane, share: work(lane, share, True), blocks[1::2])
+    for lane in range(1, lanes):
+        dU[0] += dU[lane]
+    return dx, filter_gradient(dU[0]), dbias.sum(axis=0)
+
+
+def _block_buffers(shape, out_channels, blocks):
+    """For each thread, {rows in the block: array} for V and M, over the same memory."""
+    tiles = tile_grid(shape)[1]
+    heights = {last - first for first, last in blocks}
+    result = []
+    for channels in (shape[3], out_channels):
+        lanes = []
+        for _ in range(min(threads.get_threads(), len(blocks))):
+            memory = empty(36 * max(heights) * tiles * channels)
+            lanes.append(
+                {h: memory[: 36 * h * tiles * channels].reshape(36, -1, channels) for h in heights}
+            )
+        result.append(lanes)
+    return result
+
+
+# Few tiles: V whole, each thread takes panels of channels -----------------------------------------
+def _forward_by_channels(x, weight, bias, y):
+    V = _gather_all(x)
+    M_all = [empty(36 * V.shape[1] * PANEL) for _ in range(threads.get_threads())]
+
+    def work(lane, share):
+        for k0, k1 in share:
+            M = M_all[lane][: 36 * V.shape[1] * (k1 - k0)].reshape(36, -1, k1 - k0)
+            np.matmul(V, transform_filters(weight[k0:k1]), out=M)
+            winograd_tiles.scatter_outputs(M, bias, 0, tile_grid(x.shape)[0], k0, y)
+
+    threads.run(work, panels(len(weight)))
+
+
+def _backward_by_channels(dy, x, weight, y, dx):
+    out_channels, channels = weight.shape[:2]
+    rows, tiles = tile_grid(x.shape)
+    V = _gather_all(x)
+    dM = empty((36, rows * tiles, out_channels))
+    dbias = np.zeros((rows, out_channels), np.float32)
+    dweight = np.empty_like(weight)
+
+    def gather(_, share):
+        for row in share:
+            winograd_tiles.gather_gradients(dy, y, row, row + 1, row * tiles, dM, dbias[row])
+
+    def filters(_, share):
+        for k0, k1 in share:
+            dweight[k0:k1] = filter_gradient(np.matmul(dM[:, :, k0:k1].transpose(0, 2, 1), V))
+
+    def inputs(_, share):
+        for c0, c1 in share:
+            UT = transform_filters_transposed(np.ascontiguousarray(weight[:, c0:c1]))
+            winograd_tiles.scatter_gradients(dM @ UT, 0, rows, c0, False, False, dx)
+
+    threads.run(gather, range(rows))
+    threads.run(filters, panels(out_channels))
+    if dx is not None:
+        threads.run(inputs, panels(channels))
+    return dx, dweight, dbias.sum(axis=0)
+
+
+def _gather_all(x):
+    """V (36, T, C) of the whole batch, the tile rows shared out to the threads."""
+    rows, tiles = tile_grid(x.shape)
+    V = empty((36, rows * tiles, x.shape[3]))
+
+    def gather(_, share):
+        for row in share:
+            winograd_tiles.gather_inputs(x, row, row + 1, row * tiles, V)
+
+    threads.run(gather, range(rows))
+    return V

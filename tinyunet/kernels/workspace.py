@@ -1,0 +1,113 @@
+"""Memory for a step's arrays, kept from step to step instead of handed back to the system.
+
+Lesson: lessons/08-fast-cpu.md. A fresh array costs more than its arithmetic: the system maps
+and zeroes each of its pages at the first touch, and a step of the paper's network asks for
+hundreds of megabytes. A `Workspace` keeps a few large segments and cuts pieces from them. A piece
+returns by itself when the last array that looks at it dies, so operations stay pure: nobody has
+to hand anything back, and an array that somebody keeps is never overwritten.
+"""
+
+import threading
+from bisect import insort
+from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import prod
+
+import numpy as np
+
+ALIGNMENT = 4096  # one page: pieces never share one
+SEGMENT = 256 * 2**20  # bytes; untouched pages of a segment cost nothing
+SMALL = 2**16  # smaller arrays are the allocator's everyday business
+
+_current = ContextVar("tinyunet_workspace", default=None)
+
+
+def empty(shape, dtype=np.float32):
+    """An uninitialised array like `numpy.empty`, from the workspace in use if there is one."""
+    workspace = _current.get()
+    return np.empty(shape, dtype) if workspace is None else workspace.empty(shape, dtype)
+
+
+class Workspace:
+    """A pool of memory for arrays; `with workspace.used():` makes `empty` above draw from it."""
+
+    def __init__(self):
+        self._segments = []  # uint8 arrays
+        self._holes = []  # sorted [(segment, start, stop)], never adjacent
+        self._returned = deque()  # pieces given back, possibly by another thread
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def used(self):
+        """Arrays that the kernels make in this block, in this thread, come from here."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+    @property
+    def size(self):
+        """Bytes of all segments."""
+        return sum(len(segment) for segment in self._segments)
+
+    def empty(self, shape, dtype=np.float32):
+        """An uninitialised C-ordered array; its memory returns here when its last view dies."""
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        dtype = np.dtype(dtype)
+        n_bytes = prod(shape) * dtype.itemsize
+        if n_bytes < SMALL:
+            return np.empty(shape, dtype)
+        lease = _Lease(self, *self._take(-(-n_bytes // ALIGNMENT) * ALIGNMENT))
+        return np.asarray(lease)[:n_bytes].view(dtype).reshape(shape)
+
+    def _take(self, n_bytes):
+        """Cut a piece from the smallest hole that is large enough, or from a new segment."""
+        with self._lock:
+            self._collect()
+            fitting = [hole for hole in self._holes if hole[2] - hole[1] >= n_bytes]
+            if not fitting:
+                self._segments.append(_aligned(max(n_bytes, SEGMENT)))
+                fitting = [(len(self._segments) - 1, 0, len(self._segments[-1]))]
+                insort(self._holes, fitting[0])
+            segment, start, stop = min(fitting, key=lambda hole: hole[2] - hole[1])
+            self._holes.remove((segment, start, stop))
+            if stop - start > n_bytes:
+                insort(self._holes, (segment, start + n_bytes, stop))
+            return self._segments[segment][start : start + n_bytes], (segment, start)
+
+    def _collect(self):
+        """Make holes of the returned pieces and melt neighbouring holes into one."""
+        if not self._returned:
+            return
+        while self._returned:
+            self._holes.append(self._returned.popleft())
+        self._holes.sort()
+        melted = [self._holes[0]]
+        for segment, start, stop in self._holes[1:]:
+            if melted[-1][0] == segment and melted[-1][2] == start:
+                melted[-1] = (segment, melted[-1][1], stop)
+            else:
+                melted.append((segment, start, stop))
+        self._holes = melted
+
+
+class _Lease:
+    """Owns a piece of a segment; arrays hold on to it as their base."""
+
+    def __init__(self, workspace, memory, place):
+        self._workspace, self._memory, self._place = workspace, memory, place
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self):
+        # May run in any thread and in the middle of `_take`: a deque's append needs no lock.
+        segment, start = self._place
+        self._workspace._returned.append((segment, start, start + len(self._memory)))
+
+
+def _aligned(n_bytes):
+    """`n_bytes` uninitialised bytes that begin at a page's edge."""
+    raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + n_bytes]
