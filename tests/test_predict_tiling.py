@@ -1,0 +1,142 @@
+"""The arithmetic of tiles: `tinyunet/tiling.py` (lesson 10)."""
+
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinyunet import geometry, tiling
+from tinyunet.arrays import select_device
+from tinyunet.model import UNet
+
+
+@given(st.integers(1, 9), st.integers(0, 40), st.integers(0, 40))
+def test_mirror_is_numpys_reflect(size, before, after):
+    expected = np.pad(np.arange(size), (before, after), mode="reflect")
+    got = tiling.mirror(np.arange(-before, size + after), size)
+    np.testing.assert_array_equal(got, expected)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.data())
+def test_window_is_a_cut_of_the_mirrored_image(height, width, data):
+    image = np.random.default_rng(0).integers(0, 99, (2, height, width)).astype(np.uint8)
+    top, left = data.draw(st.integers(-20, 20)), data.draw(st.integers(-20, 20))
+    tall, wide = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
+    padded = np.pad(image, ((0, 0), (80, 80), (80, 80)), mode="reflect")
+    expected = padded[:, 80 + top : 80 + top + tall, 80 + left : 80 + left + wide]
+    got = tiling.read_window(image, top, left, tall, wide)
+    np.testing.assert_array_equal(got, expected, strict=True)
+    assert not np.shares_memory(got, image)
+
+
+def test_window_reads_no_more_than_it_covers():
+    class Spy:
+        shape, read = (1, 1000, 1000), None
+
+        def __getitem__(self, key):
+            self.read = key
+            return np.zeros((1, key[1].stop - key[1].start, key[2].stop - key[2].start))
+
+    spy = Spy()
+    assert tiling.read_window(spy, 500, -10, 30, 50).shape == (1, 30, 50)
+    assert (spy.read[1], spy.read[2]) == (slice(500, 530), slice(0, 40))
+
+
+@given(st.integers(1, 5), st.integers(1, 700), st.integers(0, 30))
+def test_plan_covers_every_pixel_once_in_phase(depth, size, larger):
+    s = geometry.scale(depth)
+    tile = geometry.input_size(s, depth) + larger * s
+    covered = 0
+    for start, count, window in tiling.plan_axis(size, tile, depth):
+        assert start == covered
+        assert start % s == 0
+        assert 1 <= count <= geometry.output_size(window, depth)
+        assert window <= tile
+        covered += count
+    assert covered == size
+
+
+def test_plan_of_the_papers_tile():
+    # 388 predicted, tiles 384 apart: 512 is 384 + 128, and 128 pixels need a window of 316.
+    assert tiling.plan_axis(512, 572, 5) == [(0, 384, 572), (384, 128, 316)]
+    assert tiling.plan_axis(388, 572, 5) == [(0, 388, 572)]
+    assert tiling.plan_axis(772, 572, 5) == [(0, 384, 572), (384, 388, 572)]
+    assert tiling.plan_axis(773, 572, 5) == [(0, 384, 572), (384, 384, 572), (768, 5, 204)]
+    assert tiling.plan_axis(3, 572, 5) == [(0, 3, 188)]
+
+
+def test_smallest_tiles():
+    assert tiling.plan_axis(4, 188, 5) == [(0, 4, 188)]  # one tile needs no neighbour
+    with pytest.raises(ValueError, match=r"tile 188 at depth 5 predicts 4 pixels.*can is 204"):
+        tiling.plan_axis(5, 188, 5)
+    assert len(tiling.plan_axis(40, 204, 5)) == 3
+    with pytest.raises(ValueError, match=r"tile 570 does not fit depth 5.* 556 and 572"):
+        tiling.plan_axis(512, 570, 5)
+
+
+@pytest.mark.parametrize(("depth", "base", "size"), [(2, 8, (124, 84)), (4, 4, (204, 156))])
+def test_memory_of_a_tile_is_told_beforehand(depth, base, size):
+    """Never less than what a pass takes, and not absurdly more."""
+    net = UNet(depth=depth, base=base, device="cpu")
+    x = np.zeros((1, 1, *size), np.float32)
+    net.predict_proba(x)  # compiles, if there is anything to compile
+    tracemalloc.start()
+    net.predict_proba(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= tiling.tile_bytes(net, *size) <= 6 * peak
+
+
+def test_bytes_by_hand():
+    """Depth 1: one level, the input 1·7·9, two maps of 3 channels each twice, 27·25 patches."""
+    net = SimpleNamespace(depth=1, base=3, in_channels=1, dtype=np.dtype(np.float64))
+    maps = 7 * 9 + 2 * 3 * (5 * 7 + 3 * 5)
+    patches = max(9 * 1 * 5 * 7 + 3 * 5 * 7, 9 * 3 * 3 * 5)
+    assert tiling.tile_bytes(net, 7, 9) == 8 * (maps + patches)
+
+
+def test_tile_is_chosen_from_the_budget():
+    net = UNet(base=4, device="cpu")
+    need = tiling.tile_bytes(net, 572, 572)
+    assert tiling.choose_tile(net, 5000, 5000, budget=need) == (572, 572)
+    assert tiling.choose_tile(net, 5000, 5000, budget=need - 1) == (556, 556)
+    # never larger than the image needs: 100 pixels take 284 (they predict 100), 30 take 220
+    assert tiling.choose_tile(net, 100, 30, budget=need) == (284, 220)
+    assert tiling.choose_tile(net, 10**5, 10**5, budget=2**60) == (2044, 2044)
+    assert tiling.LARGEST_TILE == 2048
+
+
+def test_no_memory_is_said():
+    net = UNet(base=4, device="cpu")
+    with pytest.raises(MemoryError, match=r"smallest tile, 204×204 pixels, needs about \d+ MiB"):
+        tiling.choose_tile(net, 5000, 5000, budget=1000)
+
+
+def test_half_of_the_free_memory_is_the_budget(monkeypatch):
+    net = UNet(base=4, device="cpu")
+    need = tiling.tile_bytes(net, 572, 572)
+    monkeypatch.setattr(tiling, "memory_available", lambda device: 2 * need)
+    assert tiling.choose_tile(net, 5000, 5000) == (572, 572)
+    monkeypatch.setattr(tiling, "memory_available", lambda device: 2 * need - 2)
+    assert tiling.choose_tile(net, 5000, 5000) == (556, 556)
+
+
+def test_free_memory_is_the_lesser_of_machine_and_container(monkeypatch, tmp_path):
+    cpu = select_device("cpu")
+    assert 2**20 < tiling.memory_available(cpu) < 2**50
+    monkeypatch.setattr(tiling, "_free_of_machine", lambda: 700)
+    monkeypatch.setattr(tiling, "_free_of_container", lambda: 600)
+    assert tiling.memory_available(cpu) == 600
+    monkeypatch.undo()
+    assert tiling._free_of_container(tmp_path) == float("inf")
+    (tmp_path / "memory.current").write_text("300\n")
+    assert tiling._free_of_container(tmp_path) == float("inf")
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert tiling._free_of_container(tmp_path) == 700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert tiling._free_of_container(tmp_path) == float("inf")
+    (tmp_path / "memory.max").write_text("200\n")
+    assert tiling._free_of_container(tmp_path) == 0
