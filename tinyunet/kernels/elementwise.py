@@ -31,7 +31,6 @@ def max_pool2x2(x):
 
 def max_pool2x2_backward(dy, x, onto):
     """Add dy (N, H/2, W/2, C) to `onto` (N, H, W, C) at each window's first maximum of x."""
-    _, _, width, channels = x.shape
     flat = (m.reshape(-1, *m.shape[2:]) for m in (dy, x, onto))
     _over_rows(_pool_back_rows, dy.shape[0] * dy.shape[1], *flat)
     return onto

@@ -161,13 +161,13 @@ def _backward_by_tiles(dy, x, weight, y, dx):
     V_all, dM_all = _block_buffers(x.shape, out_channels, blocks)
     lanes = len(V_all)
     dU = [np.zeros((36, out_channels, channels), np.float32) for _ in range(lanes)]
-    dbias = np.zeros((lanes, out_channels), np.float32)
+    dbias = np.zeros((tile_grid(x.shape)[0], out_channels), np.float32)
     product = [empty((36, out_channels, channels)) for _ in range(lanes)]
 
     def work(lane, share, odd):
         for first, last in share:
             V, dM = V_all[lane][last - first], dM_all[lane][last - first]
-            winograd_tiles.gather_gradients(dy, y, first, last, 0, dM, dbias[lane])
+            winograd_tiles.gather_gradients(dy, y, first, last, 0, dM, dbias)
             winograd_tiles.gather_inputs(x, first, last, 0, V)
             np.matmul(dM.transpose(0, 2, 1), V, out=product[lane])
             dU[lane] += product[lane]
@@ -223,7 +223,7 @@ def _backward_by_channels(dy, x, weight, y, dx):
 
     def gather(_, share):
         for row in share:
-            winograd_tiles.gather_gradients(dy, y, row, row + 1, row * tiles, dM, dbias[row])
+            winograd_tiles.gather_gradients(dy, y, row, row + 1, row * tiles, dM, dbias)
 
     def filters(_, share):
         for k0, k1 in share:

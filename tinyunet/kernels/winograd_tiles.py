@@ -165,7 +165,7 @@ def relu(v):
 # Backward ---------------------------------------------------------------------------------------
 @jit
 def gather_gradients(dy, y, first, last, start, dM, dbias):
-    """dM[:, start:] = A g Aᵀ with g = dy where y > 0, and dbias += the sum of g."""
+    """dM[:, start:] = A g Aᵀ with g = dy where y > 0, and dbias[row] += the sum of g."""
     channels = dy.shape[3]
     tile_rows, tiles = (dy.shape[1] + 3) // 4, (dy.shape[2] + 3) // 4
     patch = np.empty((4, 4, channels), np.float32)
@@ -176,7 +176,7 @@ def gather_gradients(dy, y, first, last, start, dM, dbias):
     h3, h4, h5 = half_rows[3], half_rows[4], half_rows[5]
     for g in range(first, last):
         for t in range(tiles):
-            load_masked(dy, y, g // tile_rows, 4 * (g % tile_rows), 4 * t, patch, dbias)
+            load_masked(dy, y, g // tile_rows, 4 * (g % tile_rows), 4 * t, patch, dbias[g])
             for e in range(4 * channels):
                 h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = output_1d_adjoint(
                     g0[e], g1[e], g2[e], g3[e]
