@@ -44,6 +44,7 @@ def sample_weighted(array, points, weights, first):
     cell = np.floor(points)
     ys, xs = cell.astype(np.int64)
     row_weights, column_weights = weights(points[0] - cell[0]), weights(points[1] - cell[1])
+    array = array.astype(np.float64)
     total = 0.0
     for i, row_weight in enumerate(row_weights):
         row = reflect(ys + first + i, height)

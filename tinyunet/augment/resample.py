@@ -16,9 +16,11 @@ from tinyunet.augment.field import source_coordinates, spline
 from tinyunet.augment.plain import sample_cubic, sample_linear, sample_nearest
 from tinyunet.augment.transform import Transform, pair
 
-# Read by the kernel as they are; every other dtype travels through float64 and back. (Each dtype
-# compiles a kernel of its own, so the list is kept to what images on disk are made of.)
-IMAGE_DTYPES = ("uint8", "uint16", "float32", "float64")
+# Read by the kernel as they are: what images and label maps on disk are made of. Every dtype here
+# compiles a kernel of its own, so all others travel through the last one of their list and back.
+IMAGE_DTYPES = ("uint8", "float32", "float64")
+LABEL_DTYPES = ("uint8", "int64")
+WEIGHT_DTYPES = ("float32", "float64")
 
 
 class Sample(NamedTuple):
@@ -82,7 +84,7 @@ def _plain_pass(transform, given, origin, size, inner, label_size, parallel):
     for name, array in given.items():
         stack = _stack(array)
         if name == "image":
-            values = transform.gain * sample_cubic(_real(stack), points) + transform.offset
+            values = transform.gain * sample_cubic(stack, points) + transform.offset
             outs[name] = _to_dtype(values, stack.dtype)
         elif name == "labels":
             outs[name] = sample_nearest(stack, points[:, rows, columns])
@@ -100,11 +102,12 @@ def _compiled_pass(transform, given, origin, size, inner, label_size, parallel):
         name: _stack(given[name]) if name in given else np.empty((0, *extent), dtype)
         for name, dtype in none.items()
     }
-    image, labels, weights = stacks.values()
-    arrays = (
-        image if image.dtype in IMAGE_DTYPES else _real(image),
-        labels.view(f"u{labels.dtype.itemsize}"),  # labels are only copied: the bytes will do
-        weights if weights.dtype in ("float32", "float64") else _real(weights),
+    native = (IMAGE_DTYPES, LABEL_DTYPES, WEIGHT_DTYPES)
+    if stacks["labels"].dtype == bool:
+        stacks["labels"] = stacks["labels"].view(np.uint8)
+    arrays = tuple(
+        stack if stack.dtype in dtypes else stack.astype(dtypes[-1])
+        for stack, dtypes in zip(stacks.values(), native, strict=True)
     )
     outs = tuple(
         np.empty((array.shape[0], *window), array.dtype)
@@ -117,12 +120,11 @@ def _compiled_pass(transform, given, origin, size, inner, label_size, parallel):
     grey = (transform.gain, transform.offset, *limits, whole)
     warp = kernel.warp_parallel if parallel else kernel.warp_serial
     warp(arrays, outs, inner, spline(transform, origin, size), place, grey)
-    done = {
-        "image": outs[0] if whole else _to_dtype(outs[0], image.dtype),
-        "labels": outs[1].view(labels.dtype),
-        "weights": outs[2].astype(weights.dtype, copy=False),
+    done = dict(zip(none, outs, strict=True))
+    return {
+        name: _to_dtype(done[name], array.dtype) if name == "image" else done[name]
+        for name, array in given.items()
     }
-    return {name: done[name] for name in given}
 
 
 def _array(value, name):
@@ -163,14 +165,9 @@ def _stack(array):
     return native.reshape(-1, *array.shape[-2:])
 
 
-def _real(stack):
-    """As float64, which holds every whole number up to 2⁵³."""
-    return stack.astype(np.float64, copy=False)
-
-
 def _to_dtype(values, dtype):
     """float64 → dtype: whole numbers are rounded half to even and clipped, booleans at a half."""
-    if dtype.kind == "f":
+    if dtype.kind == "f" or values.dtype == dtype:
         return values.astype(dtype, copy=False)
     if dtype.kind == "b":
         return values >= 0.5
