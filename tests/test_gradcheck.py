@@ -108,9 +108,8 @@ def _drop_the_skip_gradient(dy, cache):
     return 0 * dskip, dx
 
 
-def _pool_to_the_last_maximum(dy, cache):
-    dx = ops.max_pool2d_backward(dy, cache)
-    return dx[:, :, ::-1].copy()
+def _pool_to_another_row(dy, cache, onto):
+    return onto + ops.max_pool2d_backward(dy, cache)[:, :, ::-1]
 
 
 def _pass_all_of_relu(dy, cache, need_dx=True):
@@ -122,7 +121,7 @@ def _pass_all_of_relu(dy, cache, need_dx=True):
     ("name", "bug"),
     [
         ("center_crop_concat_backward", _drop_the_skip_gradient),
-        ("max_pool2d_backward", _pool_to_the_last_maximum),
+        ("max_pool2d_backward", _pool_to_another_row),
         ("conv2d_relu_backward", _pass_all_of_relu),
     ],
 )

@@ -145,6 +145,15 @@ def test_max_pool2d_first_maximum_wins(rng, to_device):
     assert_array_equal(dx[0, 0], [[0, 2, 3, 0], [0, 0, 0, 0]])
 
 
+def test_max_pool2d_backward_adds_onto_another_gradient(rng, to_device):
+    x, other = (rng.standard_normal((2, 3, 4, 6)).astype("float32") for _ in range(2))
+    y, cache = ops.max_pool2d(to_device(x))
+    dy = rng.standard_normal(y.shape).astype("float32")
+    onto = to_device(other.copy())
+    dx = ops.max_pool2d_backward(to_device(dy), cache, onto)
+    assert_allclose(to_numpy(dx), other + naive.max_pool2d_backward(dy, x), rtol=1e-6)
+
+
 def test_max_pool2d_gradient(rng):
     x = rng.permutation(2 * 3 * 4 * 6).reshape(2, 3, 4, 6) / 10.0  # all different: no ties
     assert max(check_op(ops.max_pool2d, ops.max_pool2d_backward, [x])) < 1e-8

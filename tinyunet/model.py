@@ -11,6 +11,7 @@ import numpy as np
 from tinyunet import geometry, ops
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.init import he_parameters, parameter_shapes
+from tinyunet.kernels.workspace import Workspace
 
 
 class UNet:
@@ -47,6 +48,7 @@ class UNet:
         self.dtype = np.dtype(dtype)
         self.device = select_device(device)
         self.rng = np.random.default_rng(seed)
+        self.workspace = Workspace()  # memory that the layers of a step take turns with
         shapes = parameter_shapes(in_channels, n_classes, depth, base)
         params = he_parameters(shapes, self.rng, self.dtype)
         self.params = {name: self.device.asarray(p) for name, p in params.items()}
@@ -58,6 +60,10 @@ class UNet:
         the nearest sizes that do.
         """
         x = self._admit(x)
+        with self.workspace.used():
+            return self._forward(x, train)
+
+    def _forward(self, x, train):
         cache, skips = {}, {}
         for level in range(1, self.depth + 1):
             if level > 1:
@@ -80,6 +86,10 @@ class UNet:
         The keys and shapes are those of `net.params`. With `input_gradient=True` returns
         (gradients, dx), dx (N, in_channels, H, W) being the gradient of the image.
         """
+        with self.workspace.used():
+            return self._backward(dlogits, cache, input_gradient)
+
+    def _backward(self, dlogits, cache, input_gradient):
         grads, dskips = {}, {}
         dx = self._store("out", ops.conv2d_backward(dlogits, cache["out"]), grads)
         for level in range(1, self.depth):
@@ -90,13 +100,13 @@ class UNet:
             dx = self._store(name, ops.up_conv2d_backward(dx, cache[name]), grads)
         dx = ops.dropout_backward(dx, cache["dropout"])
         for level in range(self.depth, 0, -1):
-            if level < self.depth:
-                dx += dskips.pop(level)  # a map used twice gets the sum of both gradients
             dx = self._conv_relu_backward(f"down{level}.conv2", dx, cache, grads)
             need_dx = level > 1 or input_gradient
             dx = self._conv_relu_backward(f"down{level}.conv1", dx, cache, grads, need_dx)
             if level > 1:
-                dx = ops.max_pool2d_backward(dx, cache[f"down{level}.pool"])
+                # A map that was used twice, by the pooling and by the skip, gets both gradients.
+                onto = dskips.pop(level - 1)
+                dx = ops.max_pool2d_backward(dx, cache[f"down{level}.pool"], onto)
         grads = {name: grads[name] for name in self.params}  # in the parameters' order
         return (grads, dx) if input_gradient else grads
 

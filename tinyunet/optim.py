@@ -10,6 +10,7 @@ than without momentum. Lesson: lessons/07-initialisation-and-momentum.md.
 """
 
 from tinyunet.arrays import array_module
+from tinyunet.ops.dispatch import faster
 
 
 class SGD:
@@ -33,6 +34,9 @@ class SGD:
         """Update all parameters with `grads`, a dictionary of their names and shapes."""
         for name, param in self.params.items():
             velocity = self.velocity[name]
+            if kernels := faster("sgd", param, grads[name], velocity):  # the same in one pass
+                kernels.sgd_momentum_(param, grads[name], velocity, self.rate, self.momentum)
+                continue
             velocity *= self.momentum
             velocity += grads[name]
             param -= self.rate * velocity

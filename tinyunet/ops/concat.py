@@ -6,6 +6,7 @@ comes first, as figure 1 draws it. Lesson: lessons/05-the-u.md.
 """
 
 from tinyunet.arrays import array_module
+from tinyunet.ops.dispatch import faster, maker
 
 
 def _centre(skip_shape, shape):
@@ -21,6 +22,8 @@ def center_crop_concat(skip, x):
     """
     if skip.shape[0] != x.shape[0] or skip.shape[2] < x.shape[2] or skip.shape[3] < x.shape[3]:
         raise ValueError(f"skip {skip.shape} cannot be cropped to x {x.shape}")
+    if kernels := faster("center_crop_concat", skip, x):
+        return kernels.center_crop_concat(skip, x)
     rows, columns = _centre(skip.shape, x.shape)
     y = array_module(x).concatenate([skip[:, :, rows, columns], x], axis=1)
     return y, (skip.shape, x.shape)
@@ -28,6 +31,8 @@ def center_crop_concat(skip, x):
 
 def center_crop_concat_backward(dy, cache):
     """Return (dskip, dx): the part of dy that each came from; what was cropped away gets 0."""
+    if kernels := maker(cache):
+        return kernels.center_crop_concat_backward(dy, cache)
     skip_shape, x_shape = cache
     rows, columns = _centre(skip_shape, x_shape)
     channels = skip_shape[1]

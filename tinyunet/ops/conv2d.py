@@ -7,6 +7,7 @@ Shapes: x (N, C, H, W), weight (O, C, kh, kw), bias (O,), y (N, O, H − kh + 1,
 Paper: section 2. Lessons: lessons/01-valid-convolution.md, lessons/02-convolution-backward.md.
 """
 
+from tinyunet.ops.dispatch import faster, maker
 from tinyunet.ops.im2col import col2im, im2col
 
 
@@ -17,6 +18,8 @@ def conv2d(x, weight, bias):
     and the cache for `conv2d_backward`. Raises ValueError where the shapes do not go together.
     """
     check_conv_shapes(x, weight, bias)
+    if kernels := faster("conv2d", x, weight):
+        return kernels.conv2d(x, weight, bias)
     n, _, h, w = x.shape
     out_channels, _, kh, kw = weight.shape
     columns = im2col(x, (kh, kw))  # (N, C·kh·kw, H'·W')
@@ -32,6 +35,8 @@ def conv2d_backward(dy, cache):
     where im2col took it from. The columns are made again rather than kept: they are kh·kw times
     the size of x.
     """
+    if kernels := maker(cache):
+        return kernels.conv2d_backward(dy, cache)
     x, weight = cache
     out_channels, _, kh, kw = weight.shape
     dy = dy.reshape(len(dy), out_channels, -1)  # (N, O, H'·W')

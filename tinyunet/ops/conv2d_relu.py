@@ -5,12 +5,16 @@ is an operation of its own because a fast kernel can add the bias and clip at ze
 is still in its registers, instead of walking through the whole map twice more.
 """
 
-from tinyunet.ops.conv2d import conv2d, conv2d_backward
+from tinyunet.ops.conv2d import check_conv_shapes, conv2d, conv2d_backward
+from tinyunet.ops.dispatch import faster, maker
 from tinyunet.ops.relu import relu, relu_backward
 
 
 def conv2d_relu(x, weight, bias):
     """Return y = max(conv2d(x, weight, bias), 0) and the cache. Shapes and errors as `conv2d`."""
+    check_conv_shapes(x, weight, bias)
+    if kernels := faster("conv2d_relu", x, weight):
+        return kernels.conv2d_relu(x, weight, bias)
     y, conv_cache = conv2d(x, weight, bias)
     y, relu_cache = relu(y)
     return y, (conv_cache, relu_cache)
@@ -21,6 +25,8 @@ def conv2d_relu_backward(dy, cache, need_dx=True):
 
     dx is None if `need_dx` is False: nobody asks the first layer for the gradient of the image.
     """
+    if kernels := maker(cache):
+        return kernels.conv2d_relu_backward(dy, cache, need_dx)
     conv_cache, relu_cache = cache
     dx, dweight, dbias = conv2d_backward(relu_backward(dy, relu_cache), conv_cache)
     return (dx if need_dx else None), dweight, dbias

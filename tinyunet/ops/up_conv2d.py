@@ -8,6 +8,7 @@ transpose of a 2×2 convolution with stride 2; hence its backward *is* that conv
 below says so. Paper: section 2. Lesson: lessons/04-up-convolution.md.
 """
 
+from tinyunet.ops.dispatch import faster, maker
 from tinyunet.ops.im2col import im2col
 
 
@@ -18,6 +19,8 @@ def up_conv2d(x, weight, bias):
     Raises ValueError where the shapes do not go together.
     """
     _check_shapes(x, weight, bias)
+    if kernels := faster("up_conv2d", x, weight):
+        return kernels.up_conv2d(x, weight, bias)
     n, channels, h, w = x.shape
     out_channels = weight.shape[1]
     patches = weight.reshape(channels, -1).T @ x.reshape(n, channels, h * w)  # (N, O·2·2, h·w)
@@ -33,6 +36,8 @@ def up_conv2d_backward(dy, cache):
 
     dx is the strided convolution of dy with the same weight, read as (out = C, in = O, 2, 2).
     """
+    if kernels := maker(cache):
+        return kernels.up_conv2d_backward(dy, cache)
     x, weight = cache
     n, channels, h, w = x.shape
     columns = im2col(dy, (2, 2), stride=2)  # (N, O·2·2, h·w): the patch under each input pixel

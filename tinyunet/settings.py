@@ -1,0 +1,81 @@
+"""Everything that decides what a training run computes, in one place, checked before it starts."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from tinyunet import geometry
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a training run; two runs with equal settings and data are equal bit by bit.
+
+    depth, base, dropout : the network (see `UNet`).
+    tile : input size of the training tile in pixels; must fit `depth`.
+    steps : how many tiles to learn from, one a step.
+    rate, momentum : of SGD. With momentum 0.99 a rate r moves the weights like 100·r without.
+    seed : of the initialisation, the drop-out and the tiles.
+    val : (first, behind the last) slice set aside for validation, or None.
+    val_every, checkpoint_every : steps between validations, between checkpoints.
+    elastic, rotation, grey, weight_map : the parts of the paper's recipe; without rotation by any
+        angle, quarter turns remain; flips and shifts always are.
+    w0, sigma : of the weight map (equation 2). border : pixels of background cut between touching
+        cells.
+    """
+
+    depth: int = 5
+    base: int = 64
+    dropout: float = 0.5
+    tile: int = 572
+    steps: int = 2000
+    rate: float = 0.002
+    momentum: float = 0.99
+    seed: int = 0
+    val: tuple | None = None
+    val_every: int = 100
+    checkpoint_every: int = 100
+    elastic: bool = True
+    rotation: bool = True
+    grey: bool = True
+    weight_map: bool = True
+    w0: float = 10.0
+    sigma: float = 5.0
+    border: int = 2
+
+    def __post_init__(self):
+        geometry.check_size(self.tile, self.depth, "tile")
+        for name in ("steps", "val_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not at least 1")
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"learning rate {self.rate} is not a positive number")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum {self.momentum} is not in [0, 1)")
+        if self.seed < 0:
+            raise ValueError(
+                f"seed {self.seed} is negative: it must be a whole number of at least 0"
+            )
+        if self.val is not None:
+            object.__setattr__(self, "val", tuple(self.val))
+            if len(self.val) != 2 or not 0 <= self.val[0] < self.val[1]:
+                raise ValueError(
+                    f"validation range {self.val} is not FIRST:BEHIND_LAST, as in 20:24"
+                )
+
+    def to_dict(self):
+        """Return the settings as a dict that JSON can hold."""
+        values = dataclasses.asdict(self)
+        values["val"] = None if self.val is None else list(self.val)
+        return values
+
+    def differences(self, other):
+        """Return one "name: mine, not theirs" for every setting that `other` has otherwise.
+
+        `steps` is left out: going on for longer is what a resumed run may do.
+        """
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{name}: {mine[name]}, not {theirs[name]}"
+            for name in mine
+            if mine[name] != theirs[name] and name != "steps"
+        ]

@@ -1,0 +1,287 @@
+"""The training loop: one big tile a step, validation on slices set aside, checkpoints.
+
+    for step in 1 … steps:
+        a random tile → forward → weighted cross-entropy → backward → SGD with momentum
+
+Paper: section 3. Lesson: lessons/11-training.md.
+"""
+
+import hashlib
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyunet import ops
+from tinyunet.arrays import select_device, to_numpy
+from tinyunet.checkpoint import (
+    architecture,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+    strip_prefix,
+)
+from tinyunet.feed import TileFeed, prepare_slices
+from tinyunet.model import UNet
+from tinyunet.optim import SGD
+from tinyunet.predict import predict_tiled
+from tinyunet.rundir import RunFolder
+from tinyunet.settings import Settings
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended. `interrupted` is None or the signal's number that stopped it early.
+
+    Scores are those of the best validation: its step, the mean loss and the fraction of wrong
+    pixels (None without validation). `seconds` counts this process only; `waited` is the share of
+    them that the network waited for tiles.
+    """
+
+    steps: int
+    loss: float | None
+    best_step: int | None
+    best_wrong: float | None
+    val_loss: float | None
+    val_wrong: float | None
+    seconds: float
+    waited: float
+    interrupted: int | None
+
+
+class DivergedError(RuntimeError):
+    """The loss became NaN or infinite; the message names the step, the rate and the norms."""
+
+
+def train(dataset, settings, out, device="auto", resume=False, progress=None):
+    """Train a network on `dataset` into the run folder `out`; return a `TrainingResult`.
+
+    dataset : a `tinyunet.data.Dataset`; slices without truth are left out, and those in
+        `settings.val` are only validated on.
+    progress : called as progress(step, loss, val_wrong) after every step, val_wrong None where
+        not validated.
+
+    Raises ValueError for settings that do not go with the data or with the run to be resumed,
+    OSError for a folder that cannot be used, and DivergedError when the loss is no number any more.
+    Ctrl-C and SIGTERM end the run after the current step, with a checkpoint.
+    """
+    training, validation = split(dataset, settings)
+    with RunFolder(out, resume) as folder, _signals() as stop:
+        run = _Run(training, validation, settings, folder, device)
+        run.start_or_resume(fingerprint(dataset))
+        return run.loop(stop, progress)
+
+
+def split(dataset, settings):
+    """Return (training, validation) parts of `dataset`; ValueError if either would be empty."""
+    if settings.val is None:
+        training, validation = list(range(len(dataset))), []
+    else:
+        first, end = settings.val
+        if end > len(dataset):
+            raise ValueError(
+                f"validation range {first}:{end} is outside the {len(dataset)} slices "
+                f"(0 to {len(dataset) - 1})"
+            )
+        validation = list(range(first, end))
+        training = [i for i in range(len(dataset)) if not first <= i < end]
+    parts = [dataset.subset(training), dataset.subset(validation)]
+    if not parts[0].labelled():
+        raise ValueError("no labelled slice is left to train on")
+    if validation and not parts[1].labelled():
+        raise ValueError(f"none of the slices {first} to {end - 1} set aside has labels")
+    return parts
+
+
+def fingerprint(dataset):
+    """Return a SHA-256 (hex) of all images, labels and masks: the same data or not?"""
+    digest = hashlib.sha256(f"{dataset.kind} {dataset.n_classes}".encode())
+    for arrays in zip(dataset.images, dataset.labels, dataset.valid, strict=True):
+        for array in arrays:
+            if array is None:
+                digest.update(b"none")
+                continue
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def training_gradients(net, x, labels, weights):
+    """Return (loss, gradients) of one tile: forward, loss, and all the way back."""
+    to = net.device.asarray
+    logits, cache = net.forward(x, train=True)
+    weights = None if weights is None else to(weights)
+    loss, loss_cache = ops.softmax_cross_entropy(logits, to(labels), weights)
+    return loss, net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache)
+
+
+def validate(net, slices):
+    """Return (loss, wrong): mean weighted cross-entropy and fraction of wrong pixels of `slices`.
+
+    Each slice is predicted at its full size, its border mirrored. Pixels of weight zero (those
+    without truth) do not count as right or wrong; all pixels count in the mean of the loss, as
+    they do in training.
+    """
+    loss = wrong = counted = pixels = 0
+    for item in slices:
+        p = predict_tiled(net, item.image)  # (K, H, W)
+        p_label = np.take_along_axis(p, item.classes[None].astype(np.int64), axis=0)[0]
+        weights = np.ones(item.classes.shape, np.float32) if item.weights is None else item.weights
+        log_p = np.log(np.maximum(p_label, np.finfo(np.float32).tiny))
+        loss -= float((weights * log_p).sum(dtype=np.float64))
+        known = weights > 0
+        wrong += int(((p.argmax(axis=0) != item.classes) & known).sum())
+        counted += int(known.sum())
+        pixels += known.size
+    return loss / pixels, wrong / max(counted, 1)
+
+
+class _Run:
+    """A run's network, optimiser, counters and folder."""
+
+    def __init__(self, training, validation, settings, folder, device):
+        self.settings, self.folder = settings, folder
+        self.training = prepare_slices(training, settings)
+        self.validation = prepare_slices(validation, settings)
+        s = settings
+        self.net = UNet(
+            training.images[0].shape[0],
+            training.n_classes,
+            s.depth,
+            s.base,
+            s.dropout,
+            s.seed,
+            device=select_device(device),
+        )
+        self.sgd = SGD(self.net.params, s.rate, s.momentum)
+        self.step, self.loss = 0, None
+        self.best_step = self.best_wrong = self.val_loss = self.val_wrong = None
+
+    def start_or_resume(self, data):
+        """Take up the folder's run where its last checkpoint left it, or begin one."""
+        if self.folder.resuming:
+            self._check_same_run(data)
+            self._load()
+        else:
+            self.folder.open_log(0)
+            self._save()  # before the settings: a folder with settings has a checkpoint
+            self.folder.write_settings(self.settings, data)
+
+    def loop(self, stop, progress):
+        """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
+        s, begun = self.settings, time.perf_counter()
+        with TileFeed(self.training, s, start=self.step + 1) as feed:
+            while self.step < s.steps and stop.signal is None:
+                self._one_step(feed.next_tile())
+                validated = (None, None)
+                if self.validation and (self.step % s.val_every == 0 or self.step == s.steps):
+                    validated = self._validate()
+                self.folder.log(self.step, self.loss, *validated)
+                last = self.step == s.steps or stop.signal is not None
+                if last or self.step % s.checkpoint_every == 0:
+                    self._save()
+                if progress is not None:
+                    progress(self.step, self.loss, validated[1])
+            seconds = time.perf_counter() - begun
+            waited = feed.waited / seconds if self.loss is not None else 0.0
+        return TrainingResult(
+            steps=self.step,
+            loss=self.loss,
+            best_step=self.best_step,
+            best_wrong=self.best_wrong,
+            val_loss=self.val_loss,
+            val_wrong=self.val_wrong,
+            seconds=seconds,
+            waited=waited,
+            interrupted=stop.signal,
+        )
+
+    def _one_step(self, tile):
+        loss, grads = training_gradients(self.net, *tile)
+        loss = float(loss)
+        if not np.isfinite(loss):
+            raise DivergedError(self._post_mortem(loss, grads))
+        self.sgd.step(grads)
+        self.step, self.loss = self.step + 1, loss
+
+    def _validate(self):
+        self.val_loss, self.val_wrong = validate(self.net, self.validation)
+        if self.best_wrong is None or self.val_wrong < self.best_wrong:
+            self.best_step, self.best_wrong = self.step, self.val_wrong
+            save_weights(self.folder.best, self.net, step=self.step, val_wrong=self.val_wrong)
+        return self.val_loss, self.val_wrong
+
+    def _save(self):
+        """Write the checkpoint: all that the next step depends on, and how long the log is."""
+        tensors = {f"params/{name}": to_numpy(p) for name, p in self.net.params.items()}
+        tensors |= {f"velocity/{name}": to_numpy(v) for name, v in self.sgd.velocity.items()}
+        meta = {
+            "architecture": architecture(self.net),
+            "step": self.step,
+            "loss": self.loss,
+            "rng": self.net.rng.bit_generator.state,
+            "log_size": self.folder.flush_log(),
+            "best_step": self.best_step,
+            "best_wrong": self.best_wrong,
+            "val_loss": self.val_loss,
+            "val_wrong": self.val_wrong,
+        }
+        save_checkpoint(self.folder.last, tensors, meta)
+
+    def _load(self):
+        tensors, meta = load_checkpoint(self.folder.last)
+        self.net.load(strip_prefix(tensors, "params/"))
+        for name, value in strip_prefix(tensors, "velocity/").items():
+            self.sgd.velocity[name][...] = self.net.device.asarray(value)
+        for name in ("step", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"):
+            setattr(self, name, meta[name])
+        self.net.rng.bit_generator.state = meta["rng"]
+        self.folder.open_log(meta["log_size"])
+
+    def _check_same_run(self, data):
+        started_with, its_data = self.folder.read_settings()
+        differences = self.settings.differences(Settings(**started_with))
+        if data != its_data:
+            differences.append("the images or labels are not those that it was started with")
+        if differences:
+            raise ValueError(f"{self.folder.path}: cannot be resumed so: {'; '.join(differences)}")
+
+    def _post_mortem(self, loss, grads):
+        norms = {name: float(np.linalg.norm(to_numpy(g))) for name, g in grads.items()}
+        listed = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items() if "weight" in name)
+        return (
+            f"the loss became {loss} at step {self.step + 1} (learning rate {self.settings.rate:g},"
+            f" momentum {self.settings.momentum:g}); a smaller rate may hold. Last good checkpoint:"
+            f" {self.folder.last}. Gradient norms: {listed}"
+        )
+
+
+class _Stop:
+    """Remembers the first signal that asked the run to stop."""
+
+    signal = None
+
+
+@contextmanager
+def _signals():
+    """Turn the first Ctrl-C or SIGTERM into a wish to stop after this step; a second one kills."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may set handlers
+        return
+
+    def handle(number, _frame):
+        stop.signal = number
+        signal.signal(
+            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        )
+
+    kept = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
