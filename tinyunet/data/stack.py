@@ -115,7 +115,7 @@ def open_stack(path, in_channels=1, labels=False):
         source = open_source(path)
         slices = [(str(i), source, i) for i in range(len(source.pages))]
     for name, source, i in slices:
-        where = source.path if files else f"{path}, page {name}"
+        where = f"{source.path}, page {i}" if len(source.pages) > 1 else source.path
         _check_kind(where, source.pages[i], in_channels, labels)
     _check_alike(path, slices)
     return Stack(path, slices, in_channels)

@@ -72,7 +72,7 @@ def _distance_to_border(size, rng):
     rows, columns = np.mgrid[:size, :size].astype(np.float64)
     rows = rows + 5 * _smooth(size, 24, rng) + 1.2 * _smooth(size, 8, rng)
     columns = columns + 5 * _smooth(size, 24, rng) + 1.2 * _smooth(size, 8, rng)
-    spacing = 24.0
+    spacing = 26.0
     seeds = rng.uniform(-2 * spacing, size + 2 * spacing, (int((size / spacing + 4) ** 2), 2))
     # a stretch in a random direction: cells are longer than wide
     angle, stretch = rng.uniform(0, np.pi), rng.uniform(1.0, 1.6)
@@ -99,21 +99,21 @@ def _membrane_image(size, rng):
     from scipy import ndimage
 
     gap, cell = _distance_to_border(size, rng)
-    half_width = 1.7 + 0.35 * _smooth(size, 20, rng).clip(-2, 2)
+    half_width = 1.8 + 0.35 * _smooth(size, 20, rng).clip(-2, 2)
     labels = (gap > half_width).astype(np.uint8)
 
-    grey = 0.68 + 0.05 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
+    grey = 0.66 + 0.07 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
     grey = grey + 0.03 * _smooth(size, 3, rng) + 0.03 * _smooth(size, 6, rng)
     grey = _organelles(grey, gap, rng)
     # membranes cut aslant are fainter
-    contrast = (0.9 + 0.2 * _smooth(size, 16, rng)).clip(0.45, 1.1)
+    contrast = (0.95 + 0.15 * _smooth(size, 16, rng)).clip(0.6, 1.1)
     profile = np.exp(-((gap / half_width).clip(0, 9) ** 2) / 1.2)
     grey = grey + (0.26 - grey) * (contrast * profile).clip(0, 1)
 
     grey = ndimage.gaussian_filter(grey, 0.8)
-    light = 1 + 0.13 * _smooth(size, size / 2, rng).clip(-2, 2)
+    light = 1 + 0.18 * _smooth(size, size / 2, rng).clip(-2, 2)
     grain = 0.05 * ndimage.gaussian_filter(rng.standard_normal((size, size)), 0.5)
-    return _to_uint8(grey * light + grain * 1.6), labels
+    return _to_uint8(grey * light + grain), labels
 
 
 def _organelles(grey, gap, rng):
@@ -122,7 +122,7 @@ def _organelles(grey, gap, rng):
     grey = grey.copy()
     rows, columns = np.mgrid[:size, :size]
     area = size * size / 256**2
-    for _ in range(rng.poisson(34 * area)):
+    for _ in range(rng.poisson(45 * area)):
         y, x = rng.integers(size, size=2)
         long, short, angle = rng.uniform(6, 13), rng.uniform(3.5, 6), rng.uniform(0, np.pi)
         # only a window around it: the whole picture for each organelle would be slow
@@ -133,7 +133,7 @@ def _organelles(grey, gap, rng):
         inside = ((u * u + v * v) < 1) & (gap[near] > 4)
         stripes = 0.34 + 0.06 * np.sin(long * u * 1.9 + rng.uniform(0, 6))
         grey[near] = np.where(inside, stripes, grey[near])
-    for _ in range(rng.poisson(90 * area)):
+    for _ in range(rng.poisson(120 * area)):
         y, x, radius = *rng.integers(size, size=2), rng.uniform(1.2, 2.6)
         near = (slice(max(y - 3, 0), y + 4), slice(max(x - 3, 0), x + 4))
         inside = (rows[near] - y) ** 2 + (columns[near] - x) ** 2 < radius**2

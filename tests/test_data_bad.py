@@ -1,0 +1,129 @@
+"""Every wrong file gets one clear line that names it, before any memory is spent on it."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from badfiles import BAD_IMAGES, BAD_PAIRS, MASKS, STACK, write_tiff
+
+from tinyunet.data import open_stack, read_images, read_labels, read_pair
+
+
+def rows(table):
+    return [pytest.param(build, message, id=name) for name, build, message in table]
+
+
+def refused(error, paths, message):
+    text = str(error.value)
+    assert "\n" not in text
+    assert any(str(path) in text for path in paths), text
+    error.match(message)
+
+
+@pytest.mark.parametrize(("build", "message"), rows(BAD_IMAGES))
+def test_bad_images_are_refused(tmp_path, build, message):
+    path = build(tmp_path)
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        read_images(path)
+    refused(error, [path], message)
+
+
+@pytest.mark.parametrize(("build", "message"), rows(BAD_IMAGES))
+def test_bad_images_are_refused_for_training(tmp_path, build, message):
+    path = build(tmp_path)
+    labels = write_tiff(tmp_path / "good-labels.tif", MASKS)
+    with pytest.raises((ValueError, FileNotFoundError)):
+        read_pair(path, labels)
+
+
+@pytest.mark.parametrize(("build", "message"), rows(BAD_PAIRS))
+def test_bad_pairs_are_refused(tmp_path, build, message):
+    images, labels = build(tmp_path)
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        read_pair(images, labels)
+    refused(error, [path for path in (images, labels) if path], message)
+
+
+@pytest.mark.parametrize(
+    "name", [row[0] for row in BAD_IMAGES if row[0].startswith(("bomb", "TIFF cut", "short"))]
+)
+def test_refusing_costs_no_memory(tmp_path, name):
+    build = next(row[1] for row in BAD_IMAGES if row[0] == name)
+    path = build(tmp_path)
+    with pytest.raises(ValueError):
+        read_images(path)  # imports and caches first
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError):
+            read_images(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_special_file_is_refused_without_reading_it():
+    with pytest.raises(ValueError, match="/dev/zero: not a regular file: wanted a TIFF or PNG"):
+        open_stack("/dev/zero")
+
+
+def test_arguments(tmp_path):
+    path = write_tiff(tmp_path / "x.tif", STACK)
+    masks = write_tiff(tmp_path / "m.tif", MASKS)
+    with pytest.raises(ValueError, match=r"in_channels is 2: wanted 1 \(grey\) or 3 \(colour\)"):
+        open_stack(path, in_channels=2)
+    with pytest.raises(ValueError, match=r"x.tif, page 0: is grey: wanted 3 channels \(colour\)"):
+        open_stack(path, in_channels=3)
+    with pytest.raises(ValueError, match="kind is 'cells': wanted one of auto, classes, instances"):
+        read_labels(masks, kind="cells")
+    with pytest.raises(ValueError, match='kind is \'cells\': wanted "classes" or "instances"'):
+        read_pair(path, masks, kind="cells")
+    with pytest.raises(ValueError, match="n_classes is 1: wanted 2 or more"):
+        read_labels(masks, n_classes=1)
+    with pytest.raises(ValueError, match="every pixel has the value 4 that means no truth"):
+        read_labels(write_tiff(tmp_path / "i.tif", MASKS * 0 + 4), ignore=4)
+    with pytest.raises(ValueError, match=r"\(0, 255\): wanted 0 to 2 for 3 classes; grey|0 to 2"):
+        read_labels(write_tiff(tmp_path / "b.tif", MASKS * 255), n_classes=3)
+    with pytest.raises(IndexError, match=r"x.tif: slice 5 asked, has 0 to 4"):
+        open_stack(path).page(5)
+    with pytest.raises(IndexError, match=r"slice -1 asked"):
+        open_stack(path).page(-1)
+
+
+def test_a_file_that_shrinks_after_opening(tmp_path):
+    path = write_tiff(tmp_path / "x.tif", STACK)
+    stack = open_stack(path)
+    assert stack.page(4).shape == STACK[4].shape
+    with open(path, "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(ValueError, match=r"x.tif: became shorter while it was being read"):
+        stack.page(4)
+
+
+def test_all_at_once_is_bounded(tmp_path, monkeypatch):
+    from tinyunet.data import limits
+
+    path = write_tiff(tmp_path / "x.tif", STACK)
+    monkeypatch.setattr(limits, "MAX_READ_BYTES", STACK.nbytes)
+    assert np.array_equal(read_images(path), STACK)
+    monkeypatch.setattr(limits, "MAX_READ_BYTES", STACK.nbytes - 1)
+    with pytest.raises(ValueError, match="5 slices are 3840 bytes, more than the 3839 that are re"):
+        read_images(path)
+
+
+def test_limits_are_exact():
+    from tinyunet.data.limits import check_pixels, check_ratio
+
+    check_ratio("f", 10, 10, 1100 * 7 + 4096, 7)
+    with pytest.raises(
+        ValueError, match=r"f: claims 10×10 pixels \(11797 bytes\) but stores only 7"
+    ):
+        check_ratio("f", 10, 10, 1100 * 7 + 4097, 7)
+    check_ratio("f", 10, 10, 2**30, 2**30)
+    with pytest.raises(
+        ValueError, match="more than the 1073741824 that are read from a compressed"
+    ):
+        check_ratio("f", 10, 10, 2**30 + 1, 2**30)
+    check_pixels("f", 2**13, 2**13)
+    with pytest.raises(ValueError, match="f: 8192×8193 pixels are more than the 67108864"):
+        check_pixels("f", 2**13, 2**13 + 1)

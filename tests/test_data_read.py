@@ -1,0 +1,392 @@
+"""Readers against an independent writer and reader (tifffile, Pillow), pixel for pixel."""
+
+import itertools
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from badfiles import GREY, MASK, MASKS, STACK, png_bytes, sequence, tiff_bytes, write_tiff
+from conftest import SHARED_DATA
+from PIL import Image
+
+from tinyunet.data import (
+    Dataset,
+    normalise,
+    open_stack,
+    read_images,
+    read_labels,
+    read_pair,
+    read_segmentation,
+)
+
+DTYPES = ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"]
+
+
+def layouts():
+    """Strips and tiles, plain and deflated, with and without predictor, both byte orders."""
+    for dtype, order, chunk in itertools.product(DTYPES, "<>", [{}, {"rowsperstrip": 7}, "tile"]):
+        chunk = {"tile": (16, 32)} if chunk == "tile" else chunk
+        yield dtype, {"byteorder": order, **chunk}
+        yield dtype, {"byteorder": order, "compression": "zlib", **chunk}
+        if dtype[0] != "f":
+            yield dtype, {"byteorder": order, "compression": "zlib", "predictor": True, **chunk}
+
+
+@pytest.mark.parametrize(("dtype", "options"), layouts(), ids=str)
+def test_tiff_layouts(tmp_path, dtype, options, rng):
+    stack = (40 * rng.standard_normal((3, 37, 45))).astype(dtype)
+    path = write_tiff(tmp_path / "x.tif", stack, **options)
+    opened, pages = open_stack(path), read_images(path)
+    assert opened.shape == stack.shape == (len(opened), 37, 45)
+    assert opened.dtype == stack.dtype
+    assert opened.names == ["0", "1", "2"]
+    assert all(page.dtype == stack.dtype for page in pages)
+    assert np.array_equal(pages, stack)
+    assert np.array_equal(opened.page(1), stack[1])
+
+
+@pytest.mark.parametrize(
+    "compression", ["tiff_lzw", "packbits", "zstd", "tiff_lzma", "group4", None]
+)
+@pytest.mark.parametrize("mode", ["L", "I;16", "F", "1"])
+def test_rarer_compressions(tmp_path, mode, compression, rng):
+    if (mode == "1") < (compression == "group4"):
+        pytest.skip("fax compression is for one bit a pixel")
+    dtype = {"L": "u1", "I;16": "u2", "F": "f4", "1": "?"}[mode]
+    pixels = (rng.random((37, 45)) * 2 ** {"L": 8, "I;16": 16, "F": 1, "1": 1}[mode]).astype(dtype)
+    Image.fromarray(pixels).save(tmp_path / "x.tif", compression=compression)
+    stack = open_stack(tmp_path / "x.tif", labels=True)
+    assert np.array_equal(stack.page(0), pixels)
+    assert stack.page(0).dtype == stack.dtype == ("u1" if mode == "1" else dtype)
+
+
+def test_lzw_stack_page_by_page(tmp_path, rng):
+    pages = [Image.fromarray((rng.random((20, 30)) * 255).astype("u1")) for _ in range(4)]
+    pages[0].save(
+        tmp_path / "x.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw"
+    )
+    assert np.array_equal(read_images(tmp_path / "x.tif"), [np.asarray(page) for page in pages])
+
+
+def test_uncompressed_pages_are_views_of_the_file(tmp_path):
+    path = write_tiff(tmp_path / "x.tif", STACK)
+    page = open_stack(path).page(2)
+    assert isinstance(page, np.memmap)
+    assert not page.flags.writeable
+    assert not isinstance(read_images(path)[2], np.memmap)
+
+
+def test_white_is_zero_keeps_the_stored_numbers(tmp_path):
+    path = write_tiff(tmp_path / "x.tif", GREY, photometric="miniswhite")
+    assert np.array_equal(read_images(path)[0], GREY)
+    Image.fromarray(GREY).save(path, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    place = content.index(struct.pack("<HHIH", 262, 3, 1, 1))
+    content[place + 8] = 0
+    path.write_bytes(content)
+    assert np.array_equal(read_images(path)[0], GREY)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", "<>")
+def test_bigtiff_and_hand_made_headers(tmp_path, order, big):
+    data = bytes(range(48))
+    path = tmp_path / "x.tif"
+    path.write_bytes(tiff_bytes(order, big, data=data))
+    assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
+    # without byte counts, with the default rows of a strip
+    path.write_bytes(tiff_bytes(order, big, data=data, t279=None, t278=None))
+    assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
+
+
+def test_three_or_four_slices_that_tifffile_takes_for_colour(tmp_path):
+    for count in (3, 4):
+        path = tmp_path / f"{count}.tif"
+        tifffile.imwrite(
+            path, STACK[:count], photometric="rgb", planarconfig="separate", metadata={}
+        )
+        assert np.array_equal(read_images(path), STACK[:count])
+
+
+def test_imagej_and_ome_stacks(tmp_path):
+    write_tiff(tmp_path / "a.tif", STACK, imagej=True)
+    write_tiff(tmp_path / "b.tif", STACK, ome=True, metadata={"axes": "ZYX"})
+    for name in "ab":
+        assert np.array_equal(read_images(tmp_path / f"{name}.tif"), STACK)
+
+
+def test_imagej_stack_with_one_directory(tmp_path):
+    note = b"ImageJ=1.54f\nimages=3\nslices=3\n\0"
+    path = tmp_path / "x.tif"
+
+    def content(pixels):
+        where = 8 + len(pixels)
+        return tiff_bytes(data=pixels + note, t270=(2, len(note), where))
+
+    path.write_bytes(content(bytes(range(144))))
+    assert np.array_equal(read_images(path), np.arange(144).reshape(3, 6, 8))
+    path.write_bytes(content(bytes(range(48)))[:200])
+    path.write_bytes(tiff_bytes(data=bytes(48) + note, t270=(2, len(note), 56)))
+    # the header and the note stand where further slices would: 8 + 3 × 48 is inside by chance?
+    size = path.stat().st_size
+    assert size > 8 + 3 * 48
+    path.write_bytes(
+        tiff_bytes(data=bytes(48) + note.replace(b"images=3", b"images=9"), t270=(2, 33, 56))
+    )
+    with pytest.raises(ValueError, match="ImageJ noted 9 slices of 48 bytes, the file ends at"):
+        read_images(path)
+
+
+def test_colour_where_it_is_asked_for(tmp_path, rng):
+    colour = (rng.random((2, 20, 30, 3)) * 255).astype("u1")
+    path = write_tiff(tmp_path / "x.tif", colour, photometric="rgb")
+    stack = open_stack(path, in_channels=3)
+    assert stack.shape == (2, 3, 20, 30)
+    assert np.array_equal(stack.page(1), colour[1].transpose(2, 0, 1))
+    Image.fromarray(colour[0]).save(tmp_path / "y.png")
+    assert np.array_equal(read_images(tmp_path / "y.png", 3)[0], colour[0].transpose(2, 0, 1))
+    wide = (rng.random((20, 30, 3)) * 65535).astype("u2")
+    write_tiff(tmp_path / "z.tif", wide, photometric="rgb", compression="zlib", predictor=True)
+    assert np.array_equal(read_images(tmp_path / "z.tif", 3)[0], wide.transpose(2, 0, 1))
+    deep = png_bytes(4, 2, 16, 2, zlib.compress(bytes(2 * 25)))
+    (tmp_path / "deep.png").write_bytes(deep)
+    with pytest.raises(ValueError, match=r"deep.png: a colour PNG of 16 bits is not read: save it"):
+        read_images(tmp_path / "deep.png", 3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_png_grey_of_every_depth(tmp_path, bits, rng):
+    pixels = rng.integers(0, 2**bits, (6, 16)).astype(">u2" if bits == 16 else "u1")
+    each = 8 // min(bits, 8)
+    packed = pixels.reshape(6, -1, each) << (bits * np.arange(each)[::-1] if bits < 8 else 0)
+    rows = packed.sum(-1).astype(pixels.dtype) if bits < 8 else pixels
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    (tmp_path / "x.png").write_bytes(png_bytes(16, 6, bits, data=data))
+    stack = open_stack(tmp_path / "x.png", labels=True)
+    assert np.array_equal(stack.page(0), pixels)
+    assert stack.dtype == ("u2" if bits == 16 else "u1")
+
+
+def test_palette_labels_are_their_places(tmp_path):
+    image = Image.fromarray(MASK)
+    image = image.convert("P")
+    image.putdata([int(v) for v in (MASK * 2).ravel()])
+    image.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0])
+    image.save(tmp_path / "x.png")
+    assert np.array_equal(open_stack(tmp_path / "x.png", labels=True).page(0), MASK * 2)
+
+
+def test_folder_in_natural_order_with_sizes_of_their_own(tmp_path):
+    for name, rows in (("s2.png", 20), ("s10.PNG", 24), ("s1.tif", 22), (".s0.png", 5)):
+        Image.fromarray(GREY[:rows]).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a slice")
+    stack = open_stack(tmp_path)
+    assert stack.names == ["s1", "s2", "s10"]
+    assert stack.sizes == [(22, 32), (20, 32), (24, 32)]
+    assert stack.shape is None
+    assert [page.shape[0] for page in read_images(tmp_path)] == [22, 20, 24]
+    assert stack.nbytes == 66 * 32
+
+
+def test_normalise(rng):
+    image = (1000 * rng.random((20, 30)) + 3e4).astype("u2")
+    result = normalise(image)
+    assert result.dtype == np.float32
+    expected = (image - image.mean()) / image.std()
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    colour = rng.standard_normal((3, 5, 7)) * [[[1]], [[2]], [[30]]]
+    expected = (colour - colour.mean()) / colour.std()
+    np.testing.assert_allclose(normalise(colour), expected, atol=1e-6)
+    assert abs(normalise(image * 1e200).std() - 1) < 1e-6
+    assert abs(normalise(image * 1e-300).std() - 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.full((3, 4), 0.1), "it: every pixel is 0.1: a constant image cannot be normalised"),
+        (np.array([[1.0, np.nan]]), "it: holds NaN, infinite or too large values: wanted finite"),
+        (np.array([[1.0, np.inf]]), "it: holds NaN, infinite or too large values"),
+        (np.array([[-1.7e308, 1.7e308]]), "it: holds NaN, infinite or too large values"),
+        (np.zeros((0, 4)), r"it: has no pixels \(shape \(0, 4\)\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_normalise_refuses(image, message):
+    with pytest.raises(ValueError, match=message):
+        normalise(image, "it")
+
+
+@pytest.mark.parametrize("top", [1, 255, 65535])
+def test_stack_with_labels(tmp_path, top):
+    images = write_tiff(tmp_path / "i.tif", STACK)
+    dtype = "u2" if top > 255 else "u1"
+    labels = write_tiff(tmp_path / "l.tif", MASKS.astype(dtype) * top)
+    data = read_pair(images, labels)
+    assert len(data) == 5
+    assert np.array_equal(data.labels, MASKS)
+    assert all(label.dtype == np.int32 for label in data.labels)
+    assert data.valid == [None] * 5
+    assert data.images[3].shape == (1, 24, 32)
+    np.testing.assert_array_equal(data.images[3][0], normalise(STACK[3]))
+    assert (data.kind, data.n_classes, data.dtype) == ("classes", 2, "uint8")
+    share = MASKS.mean()
+    assert data.shares() == pytest.approx([1 - share, share])
+    assert data.describe().splitlines() == [
+        "images: 5 slices of 24×32, uint8, 1 channel",
+        f"labels: 2 classes (class 0 {100 - 100 * share:.1f} %, class 1 {100 * share:.1f} % "
+        "of the pixels)",
+    ]
+    assert np.array_equal(read_labels(labels), MASKS)
+    assert np.array_equal(data.classes(2), MASKS[2])
+
+
+def test_three_classes_and_ignored_pixels(tmp_path):
+    labels = MASKS.copy()
+    labels[0, :4], labels[1:, -2:] = 2, 9
+    path = write_tiff(tmp_path / "l.tif", labels)
+    images = write_tiff(tmp_path / "i.tif", STACK)
+    data = read_pair(images, path, n_classes=3, ignore=9)
+    assert data.valid[0] is None
+    assert np.array_equal(data.valid[1], labels[1] != 9)
+    assert np.array_equal(data.labels[0], labels[0])
+    assert np.array_equal(data.labels[1], np.where(labels[1] == 9, 0, labels[1]))
+    counts = np.bincount(labels.ravel(), minlength=10)[:3]
+    assert data.shares() == pytest.approx(counts / counts.sum())
+    assert data.describe().endswith("\nignored: 256 pixels without truth")
+    assert np.array_equal(read_labels(path, 3, ignore=9)[1] == -1, labels[1] == 9)
+
+
+def test_folders_are_matched_by_name(tmp_path):
+    for kind, order in (("images", [1, 2, 10]), ("labels", [10, 2, 1])):
+        (tmp_path / kind).mkdir()
+        for i in order:
+            array = GREY // i if kind == "images" else MASKS[i % 4]
+            Image.fromarray(array).save(tmp_path / kind / f"{i}.png")
+    data = read_pair(tmp_path / "images", str(tmp_path / "labels"))
+    assert data.names == ["1", "2", "10"]
+    for i, number in enumerate([1, 2, 10]):
+        np.testing.assert_array_equal(data.images[i][0], normalise(GREY // number))
+        assert np.array_equal(data.labels[i], MASKS[number % 4])
+    part = data.subset([2, 0])
+    assert part.names == ["10", "1"]
+    assert part.images[0] is data.images[2]
+    assert (part.kind, part.n_classes, part.dtype) == ("classes", 2, "uint8")
+    for wrong in (3, -1):
+        with pytest.raises(ValueError, match=f"slice {wrong} asked, the data set has 0 to 2"):
+            data.subset([0, wrong])
+
+
+def test_a_folder_with_a_stack_of_labels_goes_by_order(tmp_path):
+    (tmp_path / "images").mkdir()
+    for i in (2, 10):
+        Image.fromarray(GREY // i).save(tmp_path / "images" / f"{i}.png")
+    data = read_pair(tmp_path / "images", write_tiff(tmp_path / "l.tif", MASKS[:2]))
+    assert np.array_equal(data.labels, MASKS[:2])
+
+
+@pytest.mark.parametrize("given", ["01_GT", "01_GT/SEG", None])
+def test_cell_tracking_sequence(tmp_path, given):
+    images, _ = sequence(tmp_path, frames=range(4), truth=(1, 3))
+    data = read_pair(images, given and tmp_path / given)
+    assert data.kind == "instances"
+    assert data.names == ["t000", "t001", "t002", "t003"]
+    assert data.labelled() == [1, 3]
+    assert data.labels[0] is data.labels[2] is data.valid[0] is data.valid[1] is None
+    assert np.array_equal(data.labels[3], MASK * 7)
+    assert np.array_equal(data.classes(3), MASK)
+    with pytest.raises(ValueError, match="slice t002 has no labels"):
+        data.classes(2)
+    share = MASK.mean()
+    assert data.shares() == pytest.approx([1 - share, share])
+    assert data.describe().splitlines()[1:] == [
+        f"labels: 2 objects in 2 frames (class 0 {100 - 100 * share:.1f} %, "
+        f"class 1 {100 * share:.1f} % of the pixels)",
+        "without truth: 2 frames, left out of loss and score",
+    ]
+
+
+def test_silver_truth_only_where_there_is_no_gold(tmp_path):
+    images, _ = sequence(tmp_path, kind="01_ST", truth=(0, 1, 2))
+    assert read_pair(images).labelled() == [0, 1, 2]
+    cells = MASK * np.uint16(9)
+    gold = tmp_path / "01_GT" / "SEG"
+    gold.mkdir(parents=True)
+    assert read_pair(images).labelled() == [0, 1, 2]
+    write_tiff(gold / "man_seg002.tif", cells)
+    data = read_pair(images)
+    assert data.labelled() == [2]
+    assert data.labels[2].max() == 9
+
+
+def test_all_sequences_of_a_data_set(tmp_path):
+    sequence(tmp_path)
+    sequence(tmp_path, frames=(0,), truth=(0,), kind="02_GT", name="02")
+    data = read_pair(tmp_path)
+    assert data.names == ["01/t000", "01/t001", "01/t002", "02/t000"]
+    assert data.labelled() == [0, 2, 3]
+    assert (data.kind, len(data.images), len(data.valid)) == ("instances", 4, 4)
+
+
+def test_segmentations_by_frame_number(tmp_path):
+    _, labels = sequence(tmp_path, truth=(0, 2))
+    found = read_segmentation(labels)
+    assert list(found) == [0, 2]
+    assert found[2].dtype == np.int32
+    assert np.array_equal(found[2], MASK * 7)
+    assert np.array_equal(read_labels(labels)[1], MASK * 7)
+    (tmp_path / "result").mkdir()
+    write_tiff(tmp_path / "result" / "mask005.tif", MASK.astype("u2") * 3)
+    assert list(read_segmentation(tmp_path / "result")) == [5]
+    with pytest.raises(ValueError, match=r"01: wanted a folder with man_seg000.tif … or mask000"):
+        read_segmentation(tmp_path / "01")
+
+
+def test_frame_twice_is_refused(tmp_path):
+    _, labels = sequence(tmp_path)
+    write_tiff(labels / "SEG" / "man_seg02.tif", MASK)
+    with pytest.raises(ValueError, match=r"both man_seg002.tif and man_seg02.tif are frame 2"):
+        read_segmentation(labels)
+
+
+def test_instances_by_word_and_classes_by_word(tmp_path):
+    images = write_tiff(tmp_path / "i.tif", STACK)
+    cells = MASKS.astype("u2") * np.arange(1, 6, dtype="u2")[:, None, None]
+    labels = write_tiff(tmp_path / "l.tif", cells)
+    data = read_pair(images, labels, kind="instances", n_classes=2)
+    assert np.array_equal(data.labels, cells)
+    assert data.describe().splitlines()[1].startswith("labels: 5 objects in 5 frames")
+    _, truth = sequence(tmp_path, cells=MASK * np.uint16(255))
+    assert read_pair(tmp_path / "01", truth, kind="classes").labels[0].max() == 1
+
+
+def test_data_set_of_one_slice_reads_well():
+    data = Dataset([np.zeros((1, 4, 6), "f4")], [MASK[:4, :6].astype("i4")], [None], ["a"])
+    assert data.describe().startswith("images: 1 slice of 4×6, float32, 1 channel\n")
+    data.images.append(np.zeros((1, 8, 5), "f4"))
+    data.labels.append(None)
+    assert data.describe().startswith("images: 2 slices of 4×6 to 8×5, float32, 1 channel\n")
+    assert data.describe().endswith("\nwithout truth: 1 frame, left out of loss and score")
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "isbi2012").exists(), reason="no ISBI slices beside")
+def test_real_membranes():
+    folder = SHARED_DATA / "isbi2012"
+    data = read_pair(folder / "train-volume.tif", folder / "train-labels.tif")
+    assert np.array_equal(
+        read_images(folder / "train-volume.tif"), tifffile.imread(folder / "train-volume.tif")
+    )
+    assert len(data) == 24
+    assert np.array_equal(data.labels, tifffile.imread(folder / "train-labels.tif") // 255)
+    assert 0.7 < data.shares()[1] < 0.85
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "dsb2018-nuclei").exists(), reason="no nuclei beside")
+def test_real_nuclei():
+    folder = SHARED_DATA / "dsb2018-nuclei"
+    data = read_pair(folder / "01")
+    assert data.labelled() == list(range(48))
+    truth = tifffile.imread(folder / "01_GT" / "SEG" / "man_seg007.tif")
+    assert np.array_equal(data.labels[7], truth)
