@@ -65,7 +65,8 @@ def check(net, image, out, normalise):
     size = image.shape[0]
     for top, left in ((0, 0), (size // 2 // 2 * 2, 0), (size - 64, size - 64)):
         window = read_window(image[None], top - 8, left - 8, 80, 80)
-        alone = net.predict_proba(((window - normalise[0]) / normalise[1])[None])[0]
+        window = (window.astype(np.float32) - np.float32(normalise[0])) / np.float32(normalise[1])
+        alone = net.predict_proba(window[None])[0]
         difference = np.abs(alone - out[:, top : top + 64, left : left + 64]).max()
         if not difference < 1e-6:
             raise SystemExit(f"the stitched map differs at {(top, left)} by {difference:g}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinyunet import geometry
+from tinyunet.data import normalise
 from tinyunet.model import UNet
 from tinyunet.predict import mean_and_std, predict_pages, predict_stack, predict_tiled, turned
 
@@ -201,26 +202,39 @@ def test_several_channels():
 def test_normalise():
     net = network(2, in_channels=2)
     image = np.random.default_rng(0).integers(0, 256, (2, 19, 23)).astype(np.uint8)
-    mean = image.mean(axis=(1, 2), dtype=float)
-    std = image.std(axis=(1, 2), dtype=float)
-    expected = whole_pass(net, (image - mean[:, None, None]) / std[:, None, None])
-    for normalise in ("image", (mean, std)):
-        got = predict_tiled(net, image, 24, normalise=normalise, out=float64_out(net, image))
-        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10)
-    got = predict_tiled(net, image, 24, normalise=(100, 50), out=float64_out(net, image))
-    np.testing.assert_allclose(got, whole_pass(net, (image - 100.0) / 50), rtol=0, atol=1e-12)
-    raw = predict_tiled(net, image / 64, 24, out=float64_out(net, image))
-    np.testing.assert_allclose(raw, whole_pass(net, image / 64), rtol=0, atol=1e-12)
+    image[1] //= 3
+    for asked, used in (
+        ("image", (image.mean(dtype=float), image.std(dtype=float))),
+        ((100, 50), (100, 50)),
+        (([90, 31], 50), (np.array([90, 31])[:, None, None], 50)),
+        ((0, [50, 20]), (0, np.array([50, 20])[:, None, None])),
+        (None, (0, 1)),
+    ):
+        given = image / 64 if asked is None else image
+        got = predict_tiled(net, given, 24, normalise=asked, out=float64_out(net, image))
+        expected = whole_pass(net, (given.astype(float) - used[0]) / used[1])
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+def test_normalise_is_what_training_does():
+    image = np.random.default_rng(0).integers(0, 2**16, (1, 30, 21)).astype(np.uint16)
+    mean, std = mean_and_std(image, 7)
+    np.testing.assert_allclose((image - mean) / std, normalise(image), rtol=0, atol=1e-6)
 
 
 def test_mean_and_std_in_blocks():
     image = np.random.default_rng(0).normal(1e6, 2, (2, 50, 17))
     for rows in (1, 7, 50, 1024):
         mean, std = mean_and_std(image, rows)
-        np.testing.assert_allclose(mean, image.mean(axis=(1, 2)), rtol=1e-14)
-        np.testing.assert_allclose(std, image.std(axis=(1, 2)), rtol=1e-9)
-    mean, std = mean_and_std(np.full((1, 4, 4), 7, np.uint8))
-    assert (mean[0], std[0]) == (7, 1)
+        assert mean == pytest.approx(image.mean(), rel=1e-14)
+        assert std == pytest.approx(image.std(), rel=1e-9)
+    assert mean_and_std(np.full((1, 4, 4), 7, np.uint8)) == (7, 1)
+
+
+def test_one_grey_value_is_no_error():
+    net = network(2)
+    got = predict_tiled(net, np.full((5, 6), 9), normalise="image", out=np.zeros((2, 5, 6)))
+    np.testing.assert_allclose(got, whole_pass(net, np.zeros((5, 6))), rtol=0, atol=1e-12)
 
 
 def test_memory_maps_in_and_out(tmp_path):

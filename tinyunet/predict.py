@@ -26,9 +26,9 @@ def predict_tiled(net, image, tile=None, average=1, *, normalise=None, out=None,
     average: 1 to 8, mean of the probabilities over so many rotated and flipped versions of the
         image, in the order of `turned`: 1 the image itself, 4 its rotations by 90 degrees, 8 all
         of them and their mirror images, 7 as many as the paper averages (it does not say which).
-    normalise: None takes the grey values as they are; "image" subtracts the mean of each channel
-        and divides by its standard deviation, over the whole image; (mean, std) uses these,
-        numbers or one a channel.
+    normalise: None takes the grey values as they are; "image" subtracts the image's mean and
+        divides by its standard deviation, as training does; (mean, std) uses these, numbers or
+        one a channel.
     out: float32 or float64 array (n_classes, H, W) to write into, such as a memory map.
     progress: function(done, total), called after every tile; True draws a bar.
     Returns `out`, or a new float32 array. Raises ValueError, naming the argument, for what does
@@ -101,23 +101,22 @@ def turned(array, version):
 
 
 def mean_and_std(image, rows=1024):
-    """Mean and standard deviation of each channel of (C, H, W), read `rows` rows at a time.
+    """Mean and standard deviation over all pixels and channels of (C, H, W), some rows at a time.
 
-    Returns two float64 arrays (C,); a channel of one grey value gets 1 as its deviation. Blocks
-    are merged by their means and squared deviations, which loses no digits to a large mean.
+    Returns two floats; an image of one grey value gets 1 as its deviation. The numbers are those
+    of `tinyunet.data.normalise`, but no more than `rows` rows are in memory. Blocks are merged by
+    their means and squared deviations, which loses no digits to a large mean.
     """
-    channels, height = image.shape[:2]
-    count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
-    for top in range(0, height, rows):
-        block = np.asarray(image[:, top : top + rows], np.float64).reshape(channels, -1)
-        block_mean = block.mean(axis=1)
-        share = block.shape[1] / (count + block.shape[1])
-        shift = block_mean - mean
-        squares += ((block - block_mean[:, None]) ** 2).sum(axis=1) + shift**2 * count * share
+    count, mean, squares = 0, 0.0, 0.0
+    for top in range(0, image.shape[1], rows):
+        block = np.asarray(image[:, top : top + rows], np.float64)
+        share = block.size / (count + block.size)
+        shift = block.mean() - mean
+        squares += ((block - block.mean()) ** 2).sum() + shift**2 * count * share
         mean += shift * share
-        count += block.shape[1]
+        count += block.size
     std = np.sqrt(squares / count)
-    return mean, np.where(std > 0, std, 1.0)
+    return float(mean), float(std) if std > 0 else 1.0
 
 
 def _normalised(window, mean, std, dtype):
@@ -171,7 +170,7 @@ def _check_normalise(normalise, image):
     if isinstance(normalise, str):
         if normalise != "image":
             raise ValueError(f"normalise must be None, 'image' or (mean, std), got {normalise!r}")
-        return mean_and_std(image)
+        normalise = mean_and_std(image)
     try:
         mean, std = (np.broadcast_to(np.asarray(v, float), image.shape[:1]) for v in normalise)
     except (TypeError, ValueError) as error:
