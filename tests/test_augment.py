@@ -295,10 +295,11 @@ def test_grey_values_are_changed_after_interpolation_rounded_and_clipped(body):
     assert apply_transform(transform, image.astype("u1"), **body).image[0].tolist() == [0, 0, 1, 2]
     flags = apply_transform(still((1, 2), offset=0.5), np.array([[False, True]]), **body).image
     assert flags.tolist() == [[True, True]]
-    big = apply_transform(still((1, 2), gain=3.0), np.array([[2**63, 5]], "u8"), **body).image
-    assert big.tolist() == [[2**64 - 1, 15]]
-    low = apply_transform(still((1, 2), gain=3.0), np.array([[-(2**62), 2**62]]), **body).image
-    assert low.tolist() == [[-(2**63), 2**63 - 1]]
+    for gain in (2.0, 3.0):  # beyond the largest 64-bit integers, by one and by far
+        big = apply_transform(still((1, 2), gain=gain), np.array([[2**63, 5]], "u8"), **body).image
+        assert big.tolist() == [[2**64 - 1, 5 * gain]]
+        low = apply_transform(still((1, 2), gain=gain), np.array([[-(2**62), 2**62]]), **body).image
+        assert low.tolist() == [[-(2**63), 2**63 - 1]]
 
 
 def test_labels_and_weights_keep_their_values_under_grey_variation():
@@ -368,7 +369,7 @@ def test_grid_lines_are_rows_and_columns_of_the_source_points():
         np.testing.assert_allclose(line, points[:, row].T, atol=1e-12)
     for line, column in zip(lines[3:], (0, 20, 40, 60), strict=True):
         np.testing.assert_allclose(line, points[:, :, column].T, atol=1e-12)
-    assert len(grid_lines(transform)) == 2 + 3  # 32 pixels by default
+    assert len(grid_lines(still((33, 64)))) == 2 + 2  # 0 and 32: 32 pixels by default
     assert len(grid_lines(still((2, 3)), step=1)) == 5
     with pytest.raises(ValueError, match=r"^step must be at least 1 pixel, got 0$"):
         grid_lines(transform, step=0)
