@@ -19,6 +19,8 @@ MERGER = 5
 SPLIT = 6
 
 RADIUS = 20  # half of the 41 × 41 window in which a split is looked for
+WHITE = -1  # in a window: white and not yet claimed
+TURN = 8  # pixels that one flooding front takes before it is the next one's turn
 
 
 @jit
@@ -40,50 +42,101 @@ def _ids_around(ids, y, x, found):
 
 
 @jit
-def _parts_without(warped, y, x, visited, stamp, stack):
-    """Ids around (y, x) once that pixel is black and the rest of the world is cut away.
+def _copy_window(warped, y, x, cells):
+    """Copy what a split at (y, x) may see into `cells`; return (row length, index of (y, x)).
 
-    Counts the white 4-connected parts that the neighbours lie in, plus one if a neighbour is
-    black. Only a window of 41 × 41 pixels is looked at, and outside of the image it is black; an
-    image with a side below 20 is taken whole instead, without anything outside.
-    `visited` marks pixels with `stamp`, a new number each call, so it never needs clearing.
+    cells: int8, flat; afterwards WHITE or 0, framed by zeros so that floods need no bounds.
+    The window is 41 × 41 and black outside of the image; an image with a side below 20 is taken
+    whole instead.
     """
     height, width = warped.shape
-    windowed = min(height, width) >= RADIUS
-    top, bottom, left, right = 0, height, 0, width
-    if windowed:
-        top, bottom = max(y - RADIUS, 0), min(y + RADIUS + 1, height)
-        left, right = max(x - RADIUS, 0), min(x + RADIUS + 1, width)
-    visited[y, x] = stamp  # black from now on: no path leads through it
-    parts = 0
-    black = 0
-    for ny in range(y - 1, y + 2):
-        for nx in range(x - 1, x + 2):
-            if ny == y and nx == x:
-                continue
-            if not (0 <= ny < height and 0 <= nx < width):
-                if windowed:
-                    black = 1
-                continue
-            if not warped[ny, nx]:
-                black = 1
-                continue
-            if visited[ny, nx] == stamp:
-                continue
-            parts += 1
-            visited[ny, nx] = stamp
-            stack[0] = ny * width + nx
-            size = 1
-            while size > 0:
-                size -= 1
-                py, px = divmod(stack[size], width)
-                for qy, qx in ((py, px - 1), (py - 1, px), (py, px + 1), (py + 1, px)):
-                    inside = top <= qy < bottom and left <= qx < right
-                    if inside and warped[qy, qx] and visited[qy, qx] != stamp:
-                        visited[qy, qx] = stamp
-                        stack[size] = qy * width + qx
-                        size += 1
-    return parts + black
+    top, left, rows, columns = y - RADIUS, x - RADIUS, 2 * RADIUS + 1, 2 * RADIUS + 1
+    if min(height, width) < RADIUS:
+        top, left, rows, columns = 0, 0, height, width
+    stride = columns + 2
+    cells[: (rows + 2) * stride] = 0
+    for row in range(max(top, 0), min(top + rows, height)):
+        start = (row - top + 1) * stride - left + 1
+        for column in range(max(left, 0), min(left + columns, width)):
+            cells[start + column] = WHITE * warped[row, column]
+    return stride, (y - top + 1) * stride + x - left + 1
+
+
+@jit
+def _root(parent, front):
+    """The front that stands for everything `front` has met."""
+    while parent[front] != front:
+        front = parent[front]
+    return front
+
+
+@jit
+def _step(front, cells, stride, queue, head, tail, parent):
+    """Take the front's next pixel: claim its white 4-neighbours, join fronts that own one."""
+    p = queue[front, head[front]]
+    head[front] += 1
+    for q in (p - 1, p - stride, p + 1, p + stride):
+        owner = cells[q]
+        if owner == WHITE:
+            cells[q] = front + 1
+            queue[front, tail[front]] = q
+            tail[front] += 1
+        elif owner > 0 and owner != front + 1:
+            parent[_root(parent, owner - 1)] = _root(parent, front)
+
+
+@jit
+def _splits(cells, stride, middle, black, queue):
+    """True if there are more than 2 ids around `middle` once that white pixel is black.
+
+    cells, stride, middle: from `_copy_window`; black: 1 if a neighbour is black, which is an id
+    too; the others are the white 4-connected parts in which the neighbours lie.
+
+    From each white neighbour a front floods the window, all in turn, a few pixels each. Fronts
+    that meet are one part; a part that can grow no further is complete. So the search ends when
+    all parts but one are complete or all fronts have met, long before the window is full.
+    A pixel that a front has claimed holds front + 1.
+    """
+    head, tail, parent = np.zeros(8, np.int64), np.ones(8, np.int64), np.arange(8)
+    cells[middle] = 0
+    fronts = 0
+    for row in (middle - stride, middle, middle + stride):
+        for q in (row - 1, row, row + 1):
+            if cells[q] == WHITE:
+                cells[q] = fronts + 1
+                queue[fronts, 0] = q
+                fronts += 1
+    while True:
+        for front in range(fronts):
+            for _ in range(min(TURN, tail[front] - head[front])):
+                _step(front, cells, stride, queue, head, tail, parent)
+        growing = 0  # bit r: the part that front r stands for can still grow
+        for front in range(fronts):
+            if head[front] < tail[front]:
+                growing |= 1 << _root(parent, front)
+        parts = complete = 0
+        for front in range(fronts):
+            if parent[front] == front:
+                parts += 1
+                complete += 1 - (growing >> front & 1)
+        if parts + black <= 2:
+            return False
+        if complete + (complete < parts) + black > 2:
+            return True
+
+
+@jit
+def _black_around(warped, y, x):
+    """1 if a neighbour of (y, x) is black; outside counts as black unless the image is small."""
+    height, width = warped.shape
+    for qy in range(y - 1, y + 2):
+        for qx in range(x - 1, x + 2):
+            if 0 <= qy < height and 0 <= qx < width:
+                if not warped[qy, qx]:
+                    return 1
+            elif min(height, width) >= RADIUS:
+                return 1
+    return 0
 
 
 @jit
@@ -93,10 +146,12 @@ def classify(warped, ids, rows, columns):
     warped: S after warping, bool (H, W); ids: its 4-connected components, int32, 0 on black;
     rows, columns: (N,) where S differs from the proposal.
     """
+    height, width = warped.shape
+    side = 2 * RADIUS + 3
+    room = side * side if min(height, width) >= RADIUS else (height + 2) * (width + 2)
+    cells, queue = np.zeros(room, np.int8), np.empty((8, room), np.int64)
     kinds = np.zeros(len(rows), np.uint8)
     found = np.empty(8, np.int32)
-    visited = np.zeros(warped.shape, np.int32)
-    stack = np.empty(warped.size, np.int64)
     for k in range(len(rows)):
         y, x = rows[k], columns[k]
         white = warped[y, x]
@@ -108,8 +163,9 @@ def classify(warped, ids, rows, columns):
         elif around == 2 and not white:
             kinds[k] = HOLE_ADDITION
         elif around == 2:
-            cut = _parts_without(warped, y, x, visited, k + 1, stack) > 2
-            kinds[k] = SPLIT if cut else HOLE_DELETION
+            stride, middle = _copy_window(warped, y, x, cells)
+            black = _black_around(warped, y, x)
+            kinds[k] = SPLIT if _splits(cells, stride, middle, black, queue) else HOLE_DELETION
         else:  # three ids or more (or none: the only pixel of an image has no neighbours)
             kinds[k] = SPLIT if white else MERGER
     return kinds
