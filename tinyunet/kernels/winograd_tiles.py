@@ -74,24 +74,20 @@ def output_1d_adjoint(y0, y1, y2, y3):
 
 # Forward ----------------------------------------------------------------------------------------
 @jit
-def load_tile(source, n, i, j, patch):
+def load_edge_tile(source, n, i, j, patch):
     """Copy the square of pixels at (i, j) into `patch` (P, P, C), zeros beyond the edge."""
     size = patch.shape[0]
-    for a in range(size):
-        for b in range(size):
-            pixel = patch[a, b]
-            if i + a < source.shape[1] and j + b < source.shape[2]:
-                pixel[:] = source[n, i + a, j + b]
-            else:
-                pixel[:] = ZERO
+    patch[:] = ZERO
+    for a in range(min(size, source.shape[1] - i)):
+        for b in range(min(size, source.shape[2] - j)):
+            patch[a, b] = source[n, i + a, j + b]
 
 
 @jit
-def columns_6(patch, half):
-    """`input_1d` down the columns of a tile: half[:, b] from patch[:, b], both (6, 6·C)."""
-    d0, d1, d2, d3, d4, d5 = patch[0], patch[1], patch[2], patch[3], patch[4], patch[5]
+def input_columns(d0, d1, d2, d3, d4, d5, half):
+    """`input_1d` down the columns of a tile, whose six rows of 6·C numbers are d0 … d5."""
     h0, h1, h2, h3, h4, h5 = half[0], half[1], half[2], half[3], half[4], half[5]
-    for e in range(d0.shape[0]):
+    for e in range(h0.shape[0]):
         h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = input_1d(
             d0[e], d1[e], d2[e], d3[e], d4[e], d5[e]
         )
@@ -100,15 +96,31 @@ def columns_6(patch, half):
 @jit
 def gather_inputs(x, first, last, start, V):
     """V[:, start:] = Bᵀ d B for the tiles of rows first … last - 1."""
-    channels = x.shape[3]
-    tile_rows, tiles = (x.shape[1] + 1) // 4, (x.shape[2] + 1) // 4
+    _, height, width, channels = x.shape
+    tile_rows, tiles = (height + 1) // 4, (width + 1) // 4
     patch = np.empty((6, 6, channels), np.float32)
     half = np.empty((6, 6, channels), np.float32)
-    patch_rows, half_rows = patch.reshape(6, 6 * channels), half.reshape(6, 6 * channels)
+    flat_patch, flat_half = patch.reshape(6, 6 * channels), half.reshape(6, 6 * channels)
+    rows = x.reshape(-1, width * channels)
     for g in range(first, last):
+        n, i = g // tile_rows, 4 * (g % tile_rows)
+        row = n * height + i
         for t in range(tiles):
-            load_tile(x, g // tile_rows, 4 * (g % tile_rows), 4 * t, patch)
-            columns_6(patch_rows, half_rows)
+            if i + 6 <= height and 4 * t + 6 <= width:
+                e0, e1 = 4 * t * channels, (4 * t + 6) * channels
+                input_columns(
+                    rows[row, e0:e1],
+                    rows[row + 1, e0:e1],
+                    rows[row + 2, e0:e1],
+                    rows[row + 3, e0:e1],
+                    rows[row + 4, e0:e1],
+                    rows[row + 5, e0:e1],
+                    flat_half,
+                )
+            else:
+                load_edge_tile(x, n, i, 4 * t, patch)
+                f = flat_patch
+                input_columns(f[0], f[1], f[2], f[3], f[4], f[5], flat_half)
             out = start + (g - first) * tiles + t
             for a in range(6):
                 h0, h1, h2 = half[a, 0], half[a, 1], half[a, 2]
@@ -165,22 +177,24 @@ def relu(v):
 # Backward ---------------------------------------------------------------------------------------
 @jit
 def gather_gradients(dy, y, first, last, start, dM, dbias):
-    """dM[:, start:] = A g Aᵀ with g = dy where y > 0, and dbias[row] += the sum of g."""
-    channels = dy.shape[3]
-    tile_rows, tiles = (dy.shape[1] + 3) // 4, (dy.shape[2] + 3) // 4
+    """dM[:, start:] = A g Aᵀ with g = dy where y > 0, and dbias[row] = the sum of g."""
+    _, height, width, channels = dy.shape
+    tile_rows, tiles = (height + 3) // 4, (width + 3) // 4
     patch = np.empty((4, 4, channels), np.float32)
     half = np.empty((6, 4, channels), np.float32)
-    patch_rows, half_rows = patch.reshape(4, 4 * channels), half.reshape(6, 4 * channels)
-    g0, g1, g2, g3 = patch_rows[0], patch_rows[1], patch_rows[2], patch_rows[3]
-    h0, h1, h2 = half_rows[0], half_rows[1], half_rows[2]
-    h3, h4, h5 = half_rows[3], half_rows[4], half_rows[5]
+    flat_patch, flat_half = patch.reshape(4, 4 * channels), half.reshape(6, 4 * channels)
+    dy_rows, y_rows = dy.reshape(-1, width * channels), y.reshape(-1, width * channels)
     for g in range(first, last):
+        n, i = g // tile_rows, 4 * (g % tile_rows)
         for t in range(tiles):
-            load_masked(dy, y, g // tile_rows, 4 * (g % tile_rows), 4 * t, patch, dbias[g])
-            for e in range(4 * channels):
-                h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = output_1d_adjoint(
-                    g0[e], g1[e], g2[e], g3[e]
-                )
+            e0 = 4 * t * channels
+            e1 = min(e0 + 4 * channels, width * channels)
+            if i + 4 > height or 4 * t + 4 > width:
+                patch[:] = ZERO
+            for a in range(min(4, height - i)):
+                row = n * height + i + a
+                keep_positive(dy_rows[row, e0:e1], y_rows[row, e0:e1], flat_patch[a])
+            gradient_columns(flat_patch, flat_half)
             out = start + (g - first) * tiles + t
             for a in range(6):
                 q0, q1, q2, q3 = half[a, 0], half[a, 1], half[a, 2], half[a, 3]
@@ -190,21 +204,32 @@ def gather_gradients(dy, y, first, last, start, dM, dbias):
                     v0[k], v1[k], v2[k], v3[k], v4[k], v5[k] = output_1d_adjoint(
                         q0[k], q1[k], q2[k], q3[k]
                     )
+            add_pixels(patch, dbias[g])
 
 
 @jit
-def load_masked(dy, y, n, i, j, patch, dbias):
-    """The 4×4 upstream gradients at (i, j) where the output was positive; their sum to dbias."""
+def keep_positive(dy, y, out):
+    """ReLU's backward: dy where the output y was positive, else 0."""
+    for e in range(dy.shape[0]):
+        out[e] = dy[e] if y[e] > ZERO else ZERO
+
+
+@jit
+def gradient_columns(patch, half):
+    """`output_1d_adjoint` down the columns of a tile: half (6, 4·C) from patch (4, 4·C)."""
+    g0, g1, g2, g3 = patch[0], patch[1], patch[2], patch[3]
+    h0, h1, h2, h3, h4, h5 = half[0], half[1], half[2], half[3], half[4], half[5]
+    for e in range(h0.shape[0]):
+        h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = output_1d_adjoint(g0[e], g1[e], g2[e], g3[e])
+
+
+@jit
+def add_pixels(patch, total):
+    """total += the sum over the pixels of a patch (4, 4, C)."""
     for a in range(4):
-        for b in range(4):
-            pixel = patch[a, b]
-            if i + a < dy.shape[1] and j + b < dy.shape[2]:
-                upstream, output = dy[n, i + a, j + b], y[n, i + a, j + b]
-                for k in range(pixel.shape[0]):
-                    pixel[k] = upstream[k] if output[k] > ZERO else ZERO
-                    dbias[k] += pixel[k]
-            else:
-                pixel[:] = ZERO
+        p0, p1, p2, p3 = patch[a, 0], patch[a, 1], patch[a, 2], patch[a, 3]
+        for k in range(total.shape[0]):
+            total[k] += (p0[k] + p1[k]) + (p2[k] + p3[k])
 
 
 @jit
