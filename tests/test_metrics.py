@@ -10,6 +10,8 @@ import pytest
 from tinyunet import metrics
 from tinyunet.metrics import fscore, inputs, simple_points, thinning, warping
 from tinyunet.metrics.components import label_components
+from tinyunet.metrics.information import information_score, mean_information
+from tinyunet.metrics.overlap import Overlap
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data/isbi2012"
 KEYS = [
@@ -213,23 +215,14 @@ def test_v_info_without_entropy_is_zero():
     assert metrics.v_info(image("11011"), image("00000")) == 0.0
 
 
-def test_nan_spoils_its_threshold_and_is_skipped():
-    """At 0.9999999999999999 the right half is black and cells of 1 pixel remain: with 49 equal
-    shares of 1/49 the entropy of a single cell rounds to about 1e-16 instead of 0."""
-    sizes = [n for n in range(2, 200) if sum([1 / n] * n) != 1]
-    n = sizes[0]
-    # A label of one cell, a proposal black on all of it: p_1 is a single share, exactly 1.
-    label = np.ones((1, 2 * n - 1), np.float32)
-    proposal = np.ones_like(label)
-    proposal[0, 1::2] = 0.5  # from 0.5 on: n single pixels
-    details = metrics.isbi2012_details(proposal, label)
-    assert all(score == 0 or math.isnan(score) for score in details["tables"]["v_info"])
-    assert details["scores"]["v_info"] == 0.0
+def test_independent_segmentations_give_nan():
+    """Four pixels, label cells by halves, proposal cells by the other halves: A = B = -ln 2 and
+    AB = -2 ln 2, so I = 0, precision and recall are 0, and their harmonic mean is 0 / 0."""
+    independent = Overlap(*np.array([[1, 1, 2, 2], [1, 2, 1, 2], [1, 1, 1, 1]]))
+    assert math.isnan(information_score(independent))
 
 
-def test_v_info_nan_is_skipped_by_the_maximum():
-    from tinyunet.metrics.information import mean_information
-
+def test_nan_spoils_its_threshold_and_is_skipped_by_the_maximum():
     means = mean_information([[0.2, math.nan, 0.6], [0.4, 1.0, 0.8]])
     assert means[0] == pytest.approx(0.3)
     assert math.isnan(means[1])

@@ -27,8 +27,8 @@ from tinyunet.metrics.overlap import group_pixels, overlaps_at
 def _negative_entropies(rows, columns, counts):
     """(A, B, AB), each sum taken in the order of the table.
 
-    Where A or B should be exactly 0, rounding decides whether the score is 0 or NaN, so the order
-    of the additions and divisions is part of the definition.
+    Where I, A or B should be exactly 0, rounding decides whether the score is 0 or NaN, so the
+    order of the additions and divisions is part of the definition.
     """
     total = counts.sum()
     row_shares = np.zeros(rows.max() + 1)
@@ -59,7 +59,8 @@ def information_score(overlap):
     """V_info of one slice at one threshold: a float in 0..1, or NaN.
 
     A label or a proposal that is a single cell has no entropy and tells nothing: the score is 0.
-    If rounding leaves an entropy of about 1e-16 instead, 0 / 0 gives NaN, as in the challenge.
+    Two segmentations that tell nothing of each other have I = 0, and the harmonic mean of 0 and 0
+    is NaN here, as it is in the challenge (rounding may bring it about too, or spare it).
     """
     if len(overlap.counts) == 0:  # a label without any cell
         return 0.0
