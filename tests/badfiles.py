@@ -316,6 +316,35 @@ BAD_IMAGES = [
         "an animated PNG is not read: save each slice by itself",
     ),
     (
+        "PNG with two headers",
+        _raw("x.png", png_bytes(chunks=[(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 0))])),
+        "damaged PNG: it has two headers",
+    ),
+    ("TIFF of version 7", _raw("x.tif", b"II\x07\0" + bytes(20)), "TIFF or PNG file, this is nei"),
+    (
+        "offset beyond all",
+        _raw("x.tif", b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**63)),
+        "truncated TIFF: its header needs byte 9223372036854775816, the file ends at 16",
+    ),
+    (
+        "number beyond all",
+        _raw(
+            "x.tif",
+            lambda: (
+                tiff_bytes(big=True, t273=None)[:-8].replace(
+                    struct.pack("<HHQI4x", 256, 4, 1, 8), struct.pack("<HHQQ", 256, 16, 1, 2**63)
+                )
+                + bytes(8)
+            ),
+        ),
+        "damaged TIFF: a tag holds 9223372036854775808",
+    ),
+    (
+        "float64 by LZW",
+        _raw("x.tif", tiff_bytes(data=b"\x80\x0b\x60\x50", t258=64, t339=3, t259=5, t279=4)),
+        "page 0: LZW compression of 64 bit pixels is not read: save it uncompressed, or with defl",
+    ),
+    (
         "PNG without header",
         _raw("x.png", b"\x89PNG\r\n\x1a\n" + png_chunk(b"IEND", b"")),
         "damaged PNG: it does not begin with a header",

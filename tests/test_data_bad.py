@@ -98,6 +98,9 @@ def test_a_file_that_shrinks_after_opening(tmp_path):
         file.truncate(1000)
     with pytest.raises(ValueError, match=r"x.tif: became shorter while it was being read"):
         stack.page(4)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"x.tif: the file is empty"):
+        stack.page(4)
 
 
 def test_all_at_once_is_bounded(tmp_path, monkeypatch):

@@ -89,10 +89,16 @@ def _with_checksums(content):
     return out
 
 
+def refusal(message, path):
+    assert len(message.splitlines()) == 1, message
+    assert str(path) in message
+    return message
+
+
 def attempt(path, content):
     """Read the file every way there is; "read" or the refusal. Any other exception is a find."""
     path.write_bytes(content)
-    outcome = "read"
+    outcome = ""
     for options in ({}, {"in_channels": 3}, {"labels": True}):
         try:
             stack = open_stack(path, **options)
@@ -101,10 +107,9 @@ def attempt(path, content):
                 assert page.shape[-2:] == stack.sizes[i]
                 assert page.dtype == stack.dtype
                 page.sum()
+            outcome = "read"
         except (ValueError, OSError) as error:  # noqa: PERF203
-            outcome = str(error)
-            assert len(outcome.splitlines()) == 1, outcome
-            assert str(path) in outcome
+            outcome = outcome or refusal(str(error), path)
     with suppress(ValueError, OSError):
         read_labels(path)
     return outcome

@@ -34,7 +34,7 @@ def layouts():
             yield dtype, {"byteorder": order, "compression": "zlib", "predictor": True, **chunk}
 
 
-@pytest.mark.parametrize(("dtype", "options"), layouts(), ids=str)
+@pytest.mark.parametrize(("dtype", "options"), list(layouts()), ids=str)
 def test_tiff_layouts(tmp_path, dtype, options, rng):
     stack = (40 * rng.standard_normal((3, 37, 45))).astype(dtype)
     path = write_tiff(tmp_path / "x.tif", stack, **options)
@@ -47,19 +47,80 @@ def test_tiff_layouts(tmp_path, dtype, options, rng):
     assert np.array_equal(opened.page(1), stack[1])
 
 
-@pytest.mark.parametrize(
-    "compression", ["tiff_lzw", "packbits", "zstd", "tiff_lzma", "group4", None]
-)
-@pytest.mark.parametrize("mode", ["L", "I;16", "F", "1"])
+GREY_CODECS = ["tiff_lzw", "packbits", "zstd", "tiff_lzma", None]
+RARE = [*itertools.product(["L", "I;16", "F", "1"], GREY_CODECS), ("1", "group4")]
+
+
+@pytest.mark.parametrize(("mode", "compression"), RARE)
 def test_rarer_compressions(tmp_path, mode, compression, rng):
-    if (mode == "1") < (compression == "group4"):
-        pytest.skip("fax compression is for one bit a pixel")
     dtype = {"L": "u1", "I;16": "u2", "F": "f4", "1": "?"}[mode]
     pixels = (rng.random((37, 45)) * 2 ** {"L": 8, "I;16": 16, "F": 1, "1": 1}[mode]).astype(dtype)
     Image.fromarray(pixels).save(tmp_path / "x.tif", compression=compression)
     stack = open_stack(tmp_path / "x.tif", labels=True)
     assert np.array_equal(stack.page(0), pixels)
     assert stack.page(0).dtype == stack.dtype == ("u1" if mode == "1" else dtype)
+
+
+def test_strips_and_tiles_and_colour_through_pillow(tmp_path, rng):
+    pixels = (rng.random((37, 45, 3)) * 255).astype("u1")
+    path = tmp_path / "x.tif"
+    for array, channels in ((pixels[..., 0], 1), (pixels, 3)):
+        image = Image.fromarray(array)
+        image.save(path, compression="packbits", strip_size=7 * 45 * channels)
+        with tifffile.TiffFile(path) as file:
+            assert len(file.pages[0].dataoffsets) > 3
+        assert np.array_equal(read_images(path, channels)[0], np.moveaxis(array.T, -1, -2))
+    # one tile of 16×16 in PackBits: two runs of 128 bytes as they are
+    tile = rng.integers(0, 256, (16, 16)).astype("u1")
+    data = b"\x7f" + tile[:8].tobytes() + b"\x7f" + tile[8:].tobytes()
+    tags = {"t322": 16, "t323": 16, "t324": 8, "t325": 258}
+    content = tiff_bytes(data=data, t259=32773, t273=None, t278=None, t279=None, **tags)
+    path.write_bytes(content)
+    assert np.array_equal(read_images(path)[0], tile[:6, :8])
+
+
+def test_bits_in_the_other_order(tmp_path):
+    # fill order 2: the lowest bit is the leftmost pixel
+    path = tmp_path / "x.tif"
+    path.write_bytes(tiff_bytes(data=bytes([1, 2, 4, 8, 16, 32]), t258=1, t266=2, t279=6))
+    assert np.array_equal(open_stack(path, labels=True).page(0), np.eye(8)[:6])
+
+
+def test_sources_refuse_each_others_files(tmp_path):
+    from tinyunet.data.png import PngSource
+    from tinyunet.data.tiff import TiffSource
+    from tinyunet.data.tiffheader import read_header
+
+    Image.fromarray(GREY).save(tmp_path / "x.png")
+    write_tiff(tmp_path / "x.tif", GREY)
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"x.tif: not a PNG file"):
+        PngSource(tmp_path / "x.tif")
+    with pytest.raises(ValueError, match=r"x.png: not a TIFF file$"):
+        TiffSource(tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"empty: the file is empty"):
+        TiffSource(tmp_path / "empty")
+    with pytest.raises(ValueError, match=r"f: not a TIFF file \(version 7, wanted 42 or 43\)"):
+        read_header(b"II\7\0" + bytes(20), "f")
+
+
+def test_notes():
+    from tinyunet.data.tiffnotes import described_axes, imagej_images, noted_shape
+
+    assert noted_shape('{"shape": [2, 3, 4]}\0') == [2, 3, 4]
+    for text in ("", "{", "{no", '{"shape": 3}', '{"shape": [1.5]}', "{}", "[1]", "{" * 10**5):
+        assert noted_shape(text) == []
+    assert noted_shape('{"a":' * 10**5 + "1" + "}" * 10**5) == []
+    assert described_axes('{"shape": [1, 5, 24, 32]}', 24, 32) == {"axis 1": 5}
+    assert described_axes('{"shape": [5, 24, 32, 3]}', 24, 32) == {"axis 0": 5}
+    assert described_axes('{"shape": [5, 6, 7]}', 24, 32) == {}
+    assert described_axes("ImageJ=1\nimages=6\nslices=3\nframes=2\n", 1, 1) == {
+        "slices": 3,
+        "frames": 2,
+    }
+    assert described_axes('<OME SizeZ="4" SizeC="1">', 1, 1) == {"slices": 4}
+    assert imagej_images("ImageJ=1\nimages=6\n") == 6
+    assert imagej_images("images=6\n") == imagej_images("ImageJ=1\n") == 1
 
 
 def test_lzw_stack_page_by_page(tmp_path, rng):

@@ -80,14 +80,15 @@ def _fetch_all(sources, cache, base_url, retries):
         registry={name: f"sha256:{digest}" for name, digest in sources["sha256"].items()},
         retry_if_failed=retries,
     )
-    fetched = {}
-    for name in sources["sha256"]:
-        try:
-            fetched[name] = shelf.fetch(name, downloader=pooch.HTTPDownloader(timeout=30))
-        except OSError as error:  # requests' exceptions are OSErrors
-            raise OSError(f"cannot fetch {shelf.get_url(name)}: {first_line(error)}") from None
-        except ValueError as error:
-            raise ValueError(
-                f"{shelf.get_url(name)}: not the file that was expected: {first_line(error)}"
-            ) from None
-    return fetched
+    return {name: _fetch(shelf, name, pooch.HTTPDownloader(timeout=30)) for name in shelf.registry}
+
+
+def _fetch(shelf, name, downloader):
+    try:
+        return shelf.fetch(name, downloader=downloader)
+    except OSError as error:  # requests' exceptions are OSErrors
+        raise OSError(f"cannot fetch {shelf.get_url(name)}: {first_line(error)}") from None
+    except ValueError as error:
+        raise ValueError(
+            f"{shelf.get_url(name)}: not the file that was expected: {first_line(error)}"
+        ) from None

@@ -81,8 +81,6 @@ class PngSource:
 def _header(file, name):
     """The checked header of an open PNG file."""
     size = os.fstat(file.fileno()).st_size
-    if size == 0:
-        raise ValueError(f"{name}: the file is empty")
     if file.read(8) != SIGNATURE:
         raise ValueError(f"{name}: not a PNG file")
     page, stored, kind = None, 0, b""
@@ -96,6 +94,8 @@ def _header(file, name):
             raise ValueError(f"{name}: damaged PNG: a checksum is wrong")
         if page is None:
             page = _first_chunk(kind, body, name)
+        elif kind == b"IHDR":  # a decoder would believe the second one, we checked the first
+            raise ValueError(f"{name}: damaged PNG: it has two headers")
         elif kind == b"acTL":
             raise ValueError(f"{name}: an animated PNG is not read: save each slice by itself")
         stored += length if kind == b"IDAT" else 0

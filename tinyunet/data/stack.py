@@ -114,7 +114,7 @@ def open_stack(path, in_channels=1, labels=False):
     if not files:
         source = open_source(path)
         slices = [(str(i), source, i) for i in range(len(source.pages))]
-    for name, source, i in slices:
+    for _, source, i in slices:
         where = f"{source.path}, page {i}" if len(source.pages) > 1 else source.path
         _check_kind(where, source.pages[i], in_channels, labels)
     _check_alike(path, slices)
@@ -211,6 +211,8 @@ def _check_alike(path, slices):
                 f"{other.height}×{other.width}: wanted pages of one size (slices of different "
                 "sizes may lie in a folder)"
             )
+    for source in dict.fromkeys(source for _, source, _ in slices):
+        page = source.pages[0]
         axes = described_axes(source.description, page.height, page.width)
         if len(axes) > 1:
             said = ", ".join(f"{key} {n}" for key, n in axes.items())

@@ -102,16 +102,16 @@ def _membrane_image(size, rng):
     half_width = 1.8 + 0.35 * _smooth(size, 20, rng).clip(-2, 2)
     labels = (gap > half_width).astype(np.uint8)
 
-    grey = 0.66 + 0.07 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
+    grey = 0.66 + 0.085 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
     grey = grey + 0.03 * _smooth(size, 3, rng) + 0.03 * _smooth(size, 6, rng)
     grey = _organelles(grey, gap, rng)
     # membranes cut aslant are fainter
     contrast = (0.95 + 0.15 * _smooth(size, 16, rng)).clip(0.6, 1.1)
-    profile = np.exp(-((gap / half_width).clip(0, 9) ** 2) / 1.2)
-    grey = grey + (0.26 - grey) * (contrast * profile).clip(0, 1)
+    profile = np.exp(-0.7 * (gap / half_width).clip(0, 3) ** 4)
+    grey = grey + (0.3 - grey) * (contrast * profile).clip(0, 1)
 
     grey = ndimage.gaussian_filter(grey, 0.8)
-    light = 1 + 0.18 * _smooth(size, size / 2, rng).clip(-2, 2)
+    light = 1 + 0.22 * _smooth(size, size / 2, rng).clip(-2, 2)
     grain = 0.05 * ndimage.gaussian_filter(rng.standard_normal((size, size)), 0.5)
     return _to_uint8(grey * light + grain), labels
 
