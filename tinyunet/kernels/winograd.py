@@ -58,18 +58,20 @@ AT, G, BT = (np.array(matrix) for matrix in cook_toom(winograd_tiles.POINTS))
 # G g Gᵀ as one product over the nine taps: 36×9, float32 rounded once.
 GG = np.kron(G, G).astype(np.float32)
 
-# Tiles worked on at a time: 36·(C + K) floats each should stay in the second-level cache, and
-# BLAS has its fastest kernels for products of up to 10⁶ multiplications.
+# Measured on a machine with 1 MB of second-level cache a core (benchmarks/ladder.py). V and M of
+# the tiles worked on at a time, 36·(C + K) floats each, do best at about 1 MB: at 16 channels,
+# 8 MB take 1.9 times as long. From 2¹⁵ pairs of channels on, U itself no longer fits, and sharing
+# out the channels is best: 0.9 of the time at 256→128 channels, 0.6 at 512→512.
 BLOCK_BYTES = 2**20
-BLOCK_PRODUCT = 10**6
-PANEL = 64  # output channels worked on at a time where channels are many and tiles few
+MANY_PAIRS = 2**15
+PANEL = 64  # channels worked on at a time there
 
 
 def conv3x3_relu(x, weight, bias):
     """y (N, Ho, Wo, K) = max(0, x ⋆ weight + bias) for x (N, H, W, C), all float32, C-ordered."""
     n, height, width, _ = x.shape
     y = empty((n, height - 2, width - 2, len(weight)))
-    if few_tiles(x.shape, weight):
+    if many_channels(weight):
         _forward_by_channels(x, weight, bias, y)
     else:
         _forward_by_tiles(x, weight, bias, y)
@@ -79,7 +81,7 @@ def conv3x3_relu(x, weight, bias):
 def conv3x3_relu_backward(dy, x, weight, y, need_dx=True):
     """(dx or None, dweight, dbias) for dy (N, Ho, Wo, K), given conv3x3_relu's x, weight and y."""
     dx = empty(x.shape) if need_dx else None
-    if few_tiles(x.shape, weight):
+    if many_channels(weight):
         return _backward_by_channels(dy, x, weight, y, dx)
     return _backward_by_tiles(dy, x, weight, y, dx)
 
@@ -90,15 +92,13 @@ def tile_grid(shape):
     return n * ((height + 1) // 4), (width + 1) // 4
 
 
-def few_tiles(shape, weight):
-    """Whether the transformed filters are larger than the transformed image.
+def many_channels(weight):
+    """Whether to share out the channels, and not the tiles, to the threads.
 
-    Then the threads share out the channels and not the tiles, each transforming the filters of
-    its own channels only: at 1024 channels all of U would be 151 MB, streamed from main memory.
+    Each thread then transforms the filters of its own panels of channels only. All of U at once
+    would be 151 MB at 1024 channels, written to main memory and read back.
     """
-    rows, tiles = tile_grid(shape)
-    out_channels, channels = weight.shape[:2]
-    return out_channels * channels > rows * tiles * (channels + out_channels) / 2
+    return weight.shape[0] * weight.shape[1] >= MANY_PAIRS
 
 
 def transform_filters(weight):
@@ -124,21 +124,13 @@ def filter_gradient(dU):
 
 
 def blocks_of_rows(shape, out_channels):
-    """Cut the rows of tiles into blocks [(first, last), …] that suit cache and BLAS."""
+    """Cut the rows of tiles into blocks [(first, last), …] that fit into the cache."""
     rows, tiles = tile_grid(shape)
-    channels = shape[3]
-    by_cache = BLOCK_BYTES // (4 * 36 * (channels + out_channels))
-    by_product = BLOCK_PRODUCT // (channels * out_channels)
-    at_a_time = max(1, max(by_cache, by_product) // tiles)
-    return threads.cut(rows, at_a_time)
+    row_bytes = 4 * 36 * tiles * (shape[3] + out_channels)
+    return threads.cut(rows, BLOCK_BYTES // row_bytes)
 
 
-def panels(n_channels):
-    """Cut channels into panels [(first, last), …]."""
-    return [(c, min(c + PANEL, n_channels)) for c in range(0, n_channels, PANEL)]
-
-
-# Many tiles: each thread takes blocks of tile rows through all three stages -----------------------
+# Few channels: each thread takes blocks of tile rows through all three stages -----------------------
 def _forward_by_tiles(x, weight, bias, y):
     blocks = blocks_of_rows(x.shape, len(weight))
     U = transform_filters(weight)
@@ -199,7 +191,7 @@ def _block_buffers(shape, out_channels, blocks):
     return result
 
 
-# Few tiles: V whole, each thread takes panels of channels -----------------------------------------
+# Many channels: V whole, each thread takes panels of channels -----------------------------------------
 def _forward_by_channels(x, weight, bias, y):
     V = _gather_all(x)
     M_all = [empty(36 * V.shape[1] * PANEL) for _ in range(threads.get_threads())]
@@ -210,7 +202,7 @@ def _forward_by_channels(x, weight, bias, y):
             np.matmul(V, transform_filters(weight[k0:k1]), out=M)
             winograd_tiles.scatter_outputs(M, bias, 0, tile_grid(x.shape)[0], k0, y)
 
-    threads.run(work, panels(len(weight)))
+    threads.run(work, threads.cut(len(weight), PANEL))
 
 
 def _backward_by_channels(dy, x, weight, y, dx):
@@ -235,9 +227,9 @@ def _backward_by_channels(dy, x, weight, y, dx):
             winograd_tiles.scatter_gradients(dM @ UT, 0, rows, c0, False, False, dx)
 
     threads.run(gather, range(rows))
-    threads.run(filters, panels(out_channels))
+    threads.run(filters, threads.cut(out_channels, PANEL))
     if dx is not None:
-        threads.run(inputs, panels(channels))
+        threads.run(inputs, threads.cut(channels, PANEL))
     return dx, dweight, dbias.sum(axis=0)
 
 
