@@ -1,0 +1,127 @@
+"""Run the package's CUDA kernels on the CPU: the same sources, a C++ compiler, a few names.
+
+`ShimGpu` is a `Gpu` whose arrays are NumPy's. Its fresh arrays are full of NaN and fenced: a kernel
+that leaves an element unwritten, or writes beyond its array, is found out.
+"""
+
+import ctypes
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyunet.kernels.cuda import SOURCES, signatures, source
+from tinyunet.kernels.gpu_launch import Gpu
+
+HEADER = Path(__file__).parent / "shim.h"
+FENCE = 64  # elements before and behind every array
+FENCE_VALUE = 7.0
+COMPILER = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
+
+
+FLAGS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w"]
+
+
+def shim_gpu():
+    """Return a fresh `ShimGpu`, or skip the test where there is no C++ compiler."""
+    if COMPILER is None:
+        pytest.skip("no C++ compiler (g++, c++ or clang++) to run the CUDA kernels on the CPU")
+    return ShimGpu(_libraries())
+
+
+@cache
+def _libraries():
+    """Compile every CUDA source for this CPU; return {source name: library}."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = {}
+        for name in SOURCES:
+            path = Path(folder) / f"{name}.cpp"
+            text = f'#include "{HEADER}"\n{source(name)}\n{_launchers(name)}'
+            path.write_text(text, encoding="utf-8")
+            running[name] = subprocess.Popen([COMPILER, *FLAGS, path, "-o", f"{path}.so"])
+        failed = [name for name, process in running.items() if process.wait()]
+        if failed:
+            raise RuntimeError(f"these sources do not compile for the CPU: {', '.join(failed)}")
+        return {name: ctypes.CDLL(f"{folder}/{name}.cpp.so") for name in SOURCES}
+
+
+def _launchers(name):
+    """Return C code that starts each kernel of source `name` from an array of pointers."""
+    head = 'extern "C" int launch_{0}(unsigned blocks, unsigned threads, void** arguments)'
+    call = "shim::launch({0}, blocks, threads, {1}, arguments)"
+    lines = []
+    for kernel, signature in signatures().items():
+        if signature.source == name:
+            waits = "true" if _waits(source(name), kernel) else "false"
+            lines.append((head + " {{ return " + call + "; }}").format(kernel, waits))
+    return "\n".join(lines)
+
+
+def _waits(text, kernel):
+    """Return whether the body of `kernel` has a barrier in it, directly or in what it calls."""
+    body = re.split(rf"\b{kernel}\(", text, maxsplit=1)[1].split('extern "C"')[0]
+    return any(word in body for word in ("__syncthreads", "block_sum", "convolve"))
+
+
+class ShimGpu(Gpu):
+    """A `Gpu` that runs the kernels on the CPU. `launched` counts the launches of each kernel."""
+
+    def __init__(self, libraries):
+        super().__init__(np)
+        self._libraries = libraries
+        self._fenced = []
+        self.launched = {}
+
+    def empty(self, *shape, dtype=np.float32):
+        size = int(np.prod(shape))
+        whole = np.full(size + 2 * FENCE, np.nan, dtype)
+        whole[:FENCE] = whole[size + FENCE :] = FENCE_VALUE
+        self._fenced = [*self._fenced[-31:], whole]
+        return whole[FENCE : size + FENCE].reshape(shape)
+
+    def _start(self, source_name, kernel, blocks, threads, arguments):
+        self.launched[kernel] = self.launched.get(kernel, 0) + 1
+        values = [_as_value(a) for a in arguments]
+        pointers = [v if isinstance(v, int) else ctypes.addressof(v) for v in values]
+        array = (ctypes.c_void_p * len(values))(*pointers)
+        launch = getattr(self._libraries[source_name], f"launch_{kernel}")
+        if launch(blocks, threads, array):
+            raise AssertionError(f"{kernel}: not all threads of a block reach the same barriers")
+        for whole in self._fenced:
+            if (whole[:FENCE] != FENCE_VALUE).any() or (whole[-FENCE:] != FENCE_VALUE).any():
+                raise AssertionError(f"{kernel} wrote beyond an array")
+
+    def _multiply(self, a, b, out, transpose_a, transpose_b, precision):
+        a, b = rounded(a, precision), rounded(b, precision)
+        a = a.transpose(0, 2, 1) if transpose_a else a
+        b = b.transpose(0, 2, 1) if transpose_b else b
+        np.matmul(a, b, out=out)
+
+
+def _as_value(argument):
+    """Return a ctypes value that holds `argument`, or a struct's address (an int)."""
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if isinstance(argument, np.ndarray) and argument.dtype.fields:
+        return argument.ctypes.data
+    if isinstance(argument, np.ndarray):
+        return ctypes.c_void_p(argument.ctypes.data)
+    kind = {"f": ctypes.c_float, "d": ctypes.c_double, "i": ctypes.c_int}
+    return kind[argument.dtype.char](argument.item())
+
+
+def rounded(x, precision):
+    """Return float32 `x` rounded to tf32 (10 bits, ties away) or bf16 (7 bits, ties to even)."""
+    if precision == "float32":
+        return x
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    if precision == "tf32":
+        bits = (bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)
+    else:
+        bits = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return bits.astype(np.uint32).view(np.float32)

@@ -1,0 +1,141 @@
+// The names of CUDA C that the package's kernels use, for a C++ compiler: a kernel is run on the CPU
+// block by block, its threads one after another. Where a kernel waits for its block, each thread is
+// a fiber with its own stack, and waiting hands over to the next one.
+#pragma once
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#define TINYUNET_SHIM 1
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __shared__ static
+#define __launch_bounds__(threads)
+
+struct Index {
+    unsigned x = 0, y = 0, z = 0;
+};
+static Index blockIdx, threadIdx, blockDim, gridDim;
+using std::min;
+
+namespace shim {
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    bool done = false;
+};
+static std::vector<Fiber> fibers;
+static ucontext_t scheduler;
+static void (*body)(void*);
+static void* body_argument;
+
+static void run_fiber() {
+    body(body_argument);
+    fibers[threadIdx.x].done = true;
+    swapcontext(&fibers[threadIdx.x].context, &scheduler);
+}
+
+static void start_fibers(unsigned threads) {
+    if (fibers.size() < threads) fibers = std::vector<Fiber>(threads);
+    for (unsigned t = 0; t < threads; t++) {
+        Fiber& fiber = fibers[t];
+        fiber.stack.resize(1 << 16);
+        fiber.done = false;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = fiber.stack.size();
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, run_fiber, 0);
+    }
+}
+
+// Returns false if some threads ended while others still wait for them: a barrier in a branch.
+static bool run_block(unsigned threads) {
+    start_fibers(threads);
+    for (unsigned running = threads; running > 0;) {
+        unsigned ended = 0;
+        for (unsigned t = 0; t < threads; t++) {
+            if (fibers[t].done) continue;
+            threadIdx.x = t;
+            swapcontext(&scheduler, &fibers[t].context);
+            if (fibers[t].done) ended++;
+        }
+        if (ended != 0 && ended != running) return false;
+        running -= ended;
+    }
+    return true;
+}
+
+template <typename... P, size_t... I>
+void call(void (*kernel)(P...), void** arguments, std::index_sequence<I...>) {
+    kernel(*static_cast<P*>(arguments[I])...);
+}
+
+// Returns 0, or 1 if the threads of a block did not reach the same barriers.
+template <typename... P>
+int launch(void (*kernel)(P...), unsigned blocks, unsigned threads, bool waits, void** arguments) {
+    auto thread = [&] { call(kernel, arguments, std::index_sequence_for<P...>()); };
+    body = [](void* f) { (*static_cast<decltype(thread)*>(f))(); };
+    body_argument = &thread;
+    gridDim.x = blocks;
+    blockDim.x = threads;
+    for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
+        if (waits) {
+            if (!run_block(threads)) return 1;
+        } else {
+            for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++) thread();
+        }
+    }
+    return 0;
+}
+
+}  // namespace shim
+
+static inline void __syncthreads() {
+    const unsigned me = threadIdx.x;
+    swapcontext(&shim::fibers[me].context, &shim::scheduler);
+    threadIdx.x = me;
+}
+
+// mma.cuh in plain C++: the same fragments, exchanged through memory.
+template <int PER_WORD>
+unsigned make_word(float even, float odd) {
+    uint32_t bits[2];
+    std::memcpy(&bits[0], &even, 4);
+    std::memcpy(&bits[1], &odd, 4);
+    if (PER_WORD == 1) return (bits[0] + 0x1000u) & 0xFFFFE000u;
+    for (uint32_t& b : bits) b = (b + 0x7FFFu + ((b >> 16) & 1u)) >> 16;
+    return bits[0] | bits[1] << 16;
+}
+
+template <int PER_WORD>
+float number_in(unsigned word, int which) {
+    if (PER_WORD == 2) word = which ? word & 0xFFFF0000u : word << 16;
+    float value;
+    std::memcpy(&value, &word, 4);
+    return value;
+}
+
+template <int PER_WORD>
+void run_mma(float c[4], const unsigned a[4], const unsigned b[2]) {
+    static unsigned all_a[1024][4], all_b[1024][2];
+    const unsigned me = threadIdx.x, warp = me / 32 * 32, g = me % 32 / 4, t = me % 4;
+    std::copy(a, a + 4, all_a[me]);
+    std::copy(b, b + 2, all_b[me]);
+    __syncthreads();
+    for (unsigned r = 0; r < 4; r++) {
+        const unsigned column = 2 * t + r % 2;
+        for (unsigned k = 0; k < 8; k++)
+            for (int which = 0; which < PER_WORD; which++)
+                c[r] += number_in<PER_WORD>(all_a[warp + 4 * g + k % 4][r / 2 + k / 4 * 2], which) *
+                        number_in<PER_WORD>(all_b[warp + 4 * column + k % 4][k / 4], which);
+    }
+    __syncthreads();
+}

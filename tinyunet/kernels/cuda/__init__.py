@@ -1,0 +1,62 @@
+"""The CUDA C sources of the GPU path, and what their kernels' signatures say.
+
+Each source is one module for the compiler; its `#include "….cuh"` lines are replaced by the file's
+text, so that the compiler needs no search path. The signatures are read from the sources: Python
+checks every argument of a launch against them. Lesson: lessons/15-fast-on-a-gpu.md.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+SOURCES = ("winograd.cu", "network.cu", "tensor.cu")
+
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+_KERNEL = re.compile(
+    r'extern "C" __global__ void\s+(?:__launch_bounds__\((?P<threads>\d+)\)\s+)?'
+    r"(?P<name>\w+)\((?P<parameters>[^)]*)\)"
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel: `type` is the C type, without `const` and `*`."""
+
+    name: str
+    type: str
+    is_pointer: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A kernel's source file, parameters in order, and most threads a block may have."""
+
+    source: str
+    parameters: tuple
+    threads: int
+
+
+@cache
+def source(name):
+    """Return the text of source `name`, its includes written out."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda match: source(match[1]), text)
+
+
+@cache
+def signatures():
+    """Return {kernel: Signature} of all kernels in all sources."""
+    found = {}
+    for name in SOURCES:
+        for match in _KERNEL.finditer(source(name)):
+            parameters = tuple(_parameter(p) for p in match["parameters"].split(","))
+            found[match["name"]] = Signature(name, parameters, int(match["threads"] or 256))
+    return found
+
+
+def _parameter(text):
+    """Read one parameter, such as "const float* x"."""
+    type_, name = text.replace("const ", "").strip().rsplit(maxsplit=1)
+    return Parameter(name, type_.rstrip("*"), type_.endswith("*"))

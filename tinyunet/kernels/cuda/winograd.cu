@@ -1,0 +1,297 @@
+// Winograd F(4x4, 3x3): the transforms around one batched matrix product.
+// Source: Lavin and Gray, arXiv 1509.09308. Lesson: lessons/15-fast-on-a-gpu.md.
+//
+//     y = At [(G g Gt) * (Bt d B)] A       6x6 inputs d, 3x3 filter g, 4x4 outputs y
+//
+// with the points 0, 1, -1, 1/2, -2 and infinity: a third less rounding than with 2 for 1/2, and
+// the point 1 makes dbias free (see transform_gradient). Legend: T tiles = images * tile_rows *
+// tile_columns, counted t, row by row; u (36, O, C), v (36, C, T), m (36, O, T); the 36 positions
+// are 6 * row + column. One thread does one tile of one channel (or one filter); consecutive
+// threads do consecutive t, so all accesses to v and m are coalesced.
+#include "common.cuh"
+
+struct Tile {  // where tile t lies
+    int image, row, column;
+};
+
+__device__ inline Tile tile_at(int t, int tile_rows, int tile_columns) {
+    Tile tile;
+    tile.column = t % tile_columns;
+    tile.row = t / tile_columns % tile_rows;
+    tile.image = t / (tile_columns * tile_rows);
+    return tile;
+}
+
+// Bt d: the input of one row or column of a tile at the six points.
+__device__ inline void input_points(const float d[6], float v[6]) {
+    v[0] = d[0] - 1.5f * d[1] - 2.0f * d[2] + 1.5f * d[3] + d[4];
+    v[1] = -d[1] + 0.5f * d[2] + 2.5f * d[3] + d[4];
+    v[2] = d[1] - 2.5f * d[2] + 0.5f * d[3] + d[4];
+    v[3] = -2.0f * d[1] - d[2] + 2.0f * d[3] + d[4];
+    v[4] = 0.5f * d[1] - d[2] - 0.5f * d[3] + d[4];
+    v[5] = d[1] - 1.5f * d[2] - 2.0f * d[3] + 1.5f * d[4] + d[5];
+}
+
+// B v: the adjoint (transpose) of input_points.
+__device__ inline void input_points_adjoint(const float v[6], float d[6]) {
+    d[0] = v[0];
+    d[1] = -1.5f * v[0] - v[1] + v[2] - 2.0f * v[3] + 0.5f * v[4] + v[5];
+    d[2] = -2.0f * v[0] + 0.5f * v[1] - 2.5f * v[2] - v[3] - v[4] - 1.5f * v[5];
+    d[3] = 1.5f * v[0] + 2.5f * v[1] + 0.5f * v[2] + 2.0f * v[3] - 0.5f * v[4] - 2.0f * v[5];
+    d[4] = v[0] + v[1] + v[2] + v[3] + v[4] + 1.5f * v[5];
+    d[5] = v[5];
+}
+
+// G g: three filter taps at the six points.
+__device__ inline void filter_points(const float g[3], float u[6]) {
+    const float third = 1.0f / 3.0f, fifteenth = 1.0f / 15.0f;
+    u[0] = g[0];
+    u[1] = third * (g[0] + g[1] + g[2]);
+    u[2] = -third * (g[0] - g[1] + g[2]);
+    u[3] = -4.0f * fifteenth * (4.0f * g[0] + 2.0f * g[1] + g[2]);
+    u[4] = fifteenth * (g[0] - 2.0f * g[1] + 4.0f * g[2]);
+    u[5] = g[2];
+}
+
+// Gt u: the adjoint of filter_points.
+__device__ inline void filter_points_adjoint(const float u[6], float g[3]) {
+    const float third = 1.0f / 3.0f, fifteenth = 1.0f / 15.0f;
+    g[0] = u[0] + third * (u[1] - u[2]) + fifteenth * (u[4] - 16.0f * u[3]);
+    g[1] = third * (u[1] + u[2]) - fifteenth * (8.0f * u[3] + 2.0f * u[4]);
+    g[2] = third * (u[1] - u[2]) + 4.0f * fifteenth * (u[4] - u[3]) + u[5];
+}
+
+// At m: four outputs from the products at the six points.
+__device__ inline void outputs(const float m[6], float y[4]) {
+    y[0] = m[0] + m[1] + m[2] + m[3] + m[4];
+    y[1] = m[1] - m[2] + 0.5f * m[3] - 2.0f * m[4];
+    y[2] = m[1] + m[2] + 0.25f * m[3] + 4.0f * m[4];
+    y[3] = m[1] - m[2] + 0.125f * m[3] - 8.0f * m[4] + m[5];
+}
+
+// A y: the adjoint of outputs. Row 1, the point 1, is the plain sum of the four.
+__device__ inline void outputs_adjoint(const float y[4], float m[6]) {
+    m[0] = y[0];
+    m[1] = y[0] + y[1] + y[2] + y[3];
+    m[2] = y[0] - y[1] + y[2] - y[3];
+    m[3] = y[0] + 0.5f * y[1] + 0.25f * y[2] + 0.125f * y[3];
+    m[4] = y[0] - 2.0f * y[1] + 4.0f * y[2] - 8.0f * y[3];
+    m[5] = y[3];
+}
+
+// Load a tile's 36 products, `stride` apart: columns[j][i] is position (i, j).
+__device__ inline void load_positions(const float* m, long long stride, float columns[6][6]) {
+#pragma unroll
+    for (int i = 0; i < 6; i++)
+#pragma unroll
+        for (int j = 0; j < 6; j++) columns[j][i] = m[(6 * i + j) * stride];
+}
+
+// v = Bt d B for every tile and channel of x (N, C, H, W); what lies beyond the image counts as 0.
+extern "C" __global__ void __launch_bounds__(128) transform_input(
+    const float* x, float* v, int images, int channels, int height, int width, int tile_rows,
+    int tile_columns) {
+    const int tiles = images * tile_rows * tile_columns;
+    const long long i = thread_index();
+    if (i >= (long long)channels * tiles) return;
+    const int channel = i / tiles, t = i % tiles;
+    const Tile tile = tile_at(t, tile_rows, tile_columns);
+    const int top = 4 * tile.row, left = 4 * tile.column;
+    const float* image = x + ((long long)tile.image * channels + channel) * height * width;
+    float half[6][6];  // Bt applied along each row: half[column point][row]
+#pragma unroll
+    for (int a = 0; a < 6; a++) {
+        float d[6], points[6];
+#pragma unroll
+        for (int b = 0; b < 6; b++) {
+            const bool inside = top + a < height && left + b < width;
+            d[b] = inside ? image[(long long)(top + a) * width + left + b] : 0.0f;
+        }
+        input_points(d, points);
+#pragma unroll
+        for (int b = 0; b < 6; b++) half[b][a] = points[b];
+    }
+    const long long stride = (long long)channels * tiles;
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float points[6];
+        input_points(half[b], points);
+#pragma unroll
+        for (int a = 0; a < 6; a++) v[(6 * a + b) * stride + i] = points[a];
+    }
+}
+
+// u = G g Gt for each of `filters` = O * C filters of weight (O, C, 3, 3).
+extern "C" __global__ void __launch_bounds__(128) transform_filter(
+    const float* weight, float* u, int filters) {
+    const long long i = thread_index();
+    if (i >= filters) return;
+    float half[6][3];  // [column point][row]
+#pragma unroll
+    for (int a = 0; a < 3; a++) {
+        float g[3], points[6];
+#pragma unroll
+        for (int b = 0; b < 3; b++) g[b] = weight[9 * i + 3 * a + b];
+        filter_points(g, points);
+#pragma unroll
+        for (int b = 0; b < 6; b++) half[b][a] = points[b];
+    }
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float points[6];
+        filter_points(half[b], points);
+#pragma unroll
+        for (int a = 0; a < 6; a++) u[(long long)(6 * a + b) * filters + i] = points[a];
+    }
+}
+
+// dweight = Gt du G, the adjoint of transform_filter.
+extern "C" __global__ void __launch_bounds__(128) filter_gradient(
+    const float* du, float* dweight, int filters) {
+    const long long i = thread_index();
+    if (i >= filters) return;
+    float columns[6][6], half[3][6];  // half[tap row][column point]
+    load_positions(du + i, filters, columns);
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float g[3];
+        filter_points_adjoint(columns[b], g);
+#pragma unroll
+        for (int a = 0; a < 3; a++) half[a][b] = g[a];
+    }
+#pragma unroll
+    for (int a = 0; a < 3; a++) {
+        float g[3];
+        filter_points_adjoint(half[a], g);
+#pragma unroll
+        for (int b = 0; b < 3; b++) dweight[9 * i + 3 * a + b] = g[b];
+    }
+}
+
+// y (N, O, H, W) = At m A + bias, clipped at 0 if `relu`: bias and ReLU cost no pass of their own.
+extern "C" __global__ void __launch_bounds__(128) inverse_output(
+    const float* m, const float* bias, float* y, int images, int channels, int height, int width,
+    int tile_rows, int tile_columns, int relu) {
+    const int tiles = images * tile_rows * tile_columns;
+    const long long i = thread_index();
+    if (i >= (long long)channels * tiles) return;
+    const int channel = i / tiles, t = i % tiles;
+    const Tile tile = tile_at(t, tile_rows, tile_columns);
+    float columns[6][6], half[4][6];  // half[output row][column point]
+    load_positions(m + i, (long long)channels * tiles, columns);
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float rows[4];
+        outputs(columns[b], rows);
+#pragma unroll
+        for (int a = 0; a < 4; a++) half[a][b] = rows[a];
+    }
+    const int top = 4 * tile.row, left = 4 * tile.column;
+    float* image = y + ((long long)tile.image * channels + channel) * height * width;
+    const float shift = bias[channel];
+#pragma unroll
+    for (int a = 0; a < 4; a++) {
+        float row[4];
+        outputs(half[a], row);
+        if (top + a >= height) continue;
+#pragma unroll
+        for (int b = 0; b < 4; b++) {
+            if (left + b >= width) continue;
+            const float value = row[b] + shift;
+            image[(long long)(top + a) * width + left + b] = relu ? larger(value, 0.0f) : value;
+        }
+    }
+}
+
+// dm = A dy At, the adjoint of inverse_output, with the ReLU's mask y > 0 fused (y null: no ReLU).
+// Position 7 of dm belongs to the point 1 in both directions: there dm is the plain sum of the
+// tile's 16 gradients, so its sum over the tiles is dbias.
+extern "C" __global__ void __launch_bounds__(128) transform_gradient(
+    const float* dy, const float* y, float* dm, int images, int channels, int height, int width,
+    int tile_rows, int tile_columns) {
+    const int tiles = images * tile_rows * tile_columns;
+    const long long i = thread_index();
+    if (i >= (long long)channels * tiles) return;
+    const int channel = i / tiles, t = i % tiles;
+    const Tile tile = tile_at(t, tile_rows, tile_columns);
+    const int top = 4 * tile.row, left = 4 * tile.column;
+    const long long image = ((long long)tile.image * channels + channel) * height * width;
+    float half[6][4];  // [column point][row]
+#pragma unroll
+    for (int a = 0; a < 4; a++) {
+        float row[4], points[6];
+#pragma unroll
+        for (int b = 0; b < 4; b++) {
+            row[b] = 0.0f;
+            if (top + a < height && left + b < width) {
+                const long long pixel = image + (long long)(top + a) * width + left + b;
+                if (y == nullptr || y[pixel] > 0.0f) row[b] = dy[pixel];
+            }
+        }
+        outputs_adjoint(row, points);
+#pragma unroll
+        for (int b = 0; b < 6; b++) half[b][a] = points[b];
+    }
+    const long long stride = (long long)channels * tiles;
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float points[6];
+        outputs_adjoint(half[b], points);
+#pragma unroll
+        for (int a = 0; a < 6; a++) dm[(6 * a + b) * stride + i] = points[a];
+    }
+}
+
+// Add rows ROW … and columns COLUMN … of B dv Bt, for one tile, to the corner of `block`.
+template <int ROW, int COLUMN>
+__device__ inline void add_tile(const float* dv, long long stride, float block[4][4]) {
+    constexpr int ROWS = ROW == 0 ? 4 : 2, COLUMNS = COLUMN == 0 ? 4 : 2;
+    float columns[6][6], half[ROWS][6];
+    load_positions(dv, stride, columns);
+#pragma unroll
+    for (int b = 0; b < 6; b++) {
+        float rows[6];
+        input_points_adjoint(columns[b], rows);
+#pragma unroll
+        for (int a = 0; a < ROWS; a++) half[a][b] = rows[ROW + a];
+    }
+#pragma unroll
+    for (int a = 0; a < ROWS; a++) {
+        float row[6];
+        input_points_adjoint(half[a], row);
+#pragma unroll
+        for (int b = 0; b < COLUMNS; b++) block[a][b] += row[COLUMN + b];
+    }
+}
+
+// dx (N, C, H, W): the overlapping sum of B dv Bt, the adjoint of transform_input. Tiles are 6 wide
+// and 4 apart, so a 4x4 block of dx collects from its own tile and from those above, to the left
+// and above-left. `blocks` counts the blocks that cover dx; the last may have no tile of its own.
+extern "C" __global__ void __launch_bounds__(128) input_gradient(
+    const float* dv, float* dx, int images, int channels, int height, int width, int tile_rows,
+    int tile_columns, int block_rows, int block_columns) {
+    const int blocks = images * block_rows * block_columns;
+    const long long i = thread_index();
+    if (i >= (long long)channels * blocks) return;
+    const int channel = i / blocks;
+    const Tile at = tile_at(i % blocks, block_rows, block_columns);
+    const int tiles = images * tile_rows * tile_columns;
+    const long long stride = (long long)channels * tiles;
+    const float* own = dv + (long long)channel * tiles +
+                       ((long long)at.image * tile_rows + at.row) * tile_columns + at.column;
+    const bool row = at.row < tile_rows, column = at.column < tile_columns;
+    const bool above = at.row > 0, before = at.column > 0;
+    float block[4][4] = {};
+    if (row && column) add_tile<0, 0>(own, stride, block);
+    if (row && before) add_tile<0, 4>(own - 1, stride, block);
+    if (above && column) add_tile<4, 0>(own - tile_columns, stride, block);
+    if (above && before) add_tile<4, 4>(own - tile_columns - 1, stride, block);
+    const int top = 4 * at.row, left = 4 * at.column;
+    float* image = dx + ((long long)at.image * channels + channel) * height * width;
+#pragma unroll
+    for (int a = 0; a < 4; a++)
+#pragma unroll
+        for (int b = 0; b < 4; b++)
+            if (top + a < height && left + b < width)
+                image[(long long)(top + a) * width + left + b] = block[a][b];
+}
