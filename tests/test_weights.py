@@ -119,6 +119,36 @@ def test_bounded_visit_is_exact_up_to_its_reach():
                 assert (square1, square2) == (round(d1[y, x] ** 2), round(d2[y, x] ** 2))
 
 
+class Spied(np.ndarray):
+    """An array that keeps the rows that were read."""
+
+    def __getitem__(self, key):
+        self.rows.append(int(key[0]))
+        return self.view(np.ndarray)[key]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reach", "farthest"),
+    [
+        ({(12, 5): 1, (25, 5): 2}, np.inf, 8),  # 5 and 8 away in its own column
+        ({(20, 3): 1, (20, 8): 2}, np.inf, 2),  # 2 and 3 in its own row: rows 3 away are too far
+        ({}, 10, 5),  # six rows away with nothing found: at least 6 + 6
+        ({}, 0, 0),
+        ({(20, 3): 1}, 10, 8),  # 2 away, the second at least 8: 2 + 9 is beyond
+        ({(20, 3): 1}, 30, 20),
+    ],
+)
+def test_the_visit_ends_when_nothing_nearer_can_come(cells, reach, farthest):
+    labels = np.zeros((41, 9), np.int32)
+    for place, cell in cells.items():
+        labels[place] = cell
+    near = nearest_in_rows(labels).view(Spied)
+    near.rows = []
+    plain_python = getattr(two_nearest_squares, "py_func", two_nearest_squares)
+    plain_python(near, 20, 5, reach)
+    assert set(near.rows) == set(range(20 - farthest, 20 + farthest + 1))
+
+
 def test_numbers_worked_by_hand():
     """One row, two cells with three background pixels between: d1 + d2 is 4 everywhere."""
     labels = np.array([[3, 0, 0, 0, 9, 9, 0, 0]])

@@ -112,21 +112,16 @@ def two_nearest_squares(near, y, x, reach):
     for away in range(max(y, height - 1 - y) + 1):
         square = away * away
         left = reach - away
-        if square >= best2 or (away > left and (left < 0 or best1 > left * left)):
+        # Squared with its sign kept: a negative `left` is passed by every distance.
+        if square >= best2 or (away > left and best1 > left * abs(left)):
             break
         for row in (y - away, y + away):
-            if row < 0 or row >= height or near[row, x, 0] >= NOBODY:
+            if row < 0 or row >= height:
                 continue
-            gap = np.int64(near[row, x, 0])
-            far = square + gap * gap
-            if far >= best2:
-                continue
-            cell = near[row, x, 1]
-            best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
-            gap = np.int64(near[row, x, 2])
-            cell = near[row, x, 3]
-            far = square + gap * gap
-            best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
+            for place in (0, 2):
+                gap, cell = np.int64(near[row, x, place]), near[row, x, place + 1]
+                far = square + gap * gap  # ENDLESS or more where there is no cell: refused
+                best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
     return best1, best2
 
 
