@@ -1,21 +1,89 @@
 """One decorator through which every numba kernel of the package is compiled.
 
-`@jit` compiles on first call, releases the GIL (so that data threads run beside the network) and
-keeps the machine code on disk (so that a second start does not compile).
+Lesson: lessons/08-fast-cpu.md. `@jit` compiles on first call, releases the GIL (so that threads run
+beside one another) and keeps the machine code on disk (so that a second start does not compile):
+beside the source where that can be written, else where NUMBA_CACHE_DIR or the user's cache folder
+says, else nowhere. The first time something has to be compiled, one line on stderr says so.
 """
 
-import numba
+import sys
+import warnings
+from functools import cache
+
+import numpy as np
+
+try:
+    import numba
+    from numba.core import event
+except ImportError as error:  # not installed, or not made for this Python or NumPy
+    numba, _WHY_NO_NUMBA = None, str(error).strip().splitlines()[0]
 
 
 def jit(function=None, *, parallel=False, fastmath=False):
-    """Compile `function` with numba: `@jit` or `@jit(parallel=True)`."""
+    """Compile `function` with numba: `@jit` or `@jit(parallel=True)`. Plain Python without numba."""
 
     def wrap(plain):
-        return numba.njit(cache=True, nogil=True, parallel=parallel, fastmath=fastmath)(plain)
+        if numba is None:
+            return plain
+        options = {"nogil": True, "parallel": parallel, "fastmath": fastmath}
+        try:
+            return numba.njit(cache=True, **options)(plain)
+        except RuntimeError:  # numba found no folder that it may write to
+            return numba.njit(cache=False, **options)(plain)
 
     return wrap if function is None else wrap(function)
 
 
+@cache
 def available():
-    """Whether numba can compile here."""
-    return True
+    """Whether kernels can be compiled here; the first call warns if not, with the reason."""
+    problem = _problem()
+    if problem:
+        warnings.warn(f"numba cannot compile here ({problem}): the slow plain operations are used")
+    return not problem
+
+
+def _problem():
+    """What keeps numba from compiling, or an empty string."""
+    if numba is None:
+        return _WHY_NO_NUMBA
+    if numba.config.DISABLE_JIT:
+        return "NUMBA_DISABLE_JIT is set"
+    try:
+        works = _probe(np.ones(3, np.float32)) == 3
+    except (numba.core.errors.NumbaError, OSError, RuntimeError) as error:
+        return str(error).strip().splitlines()[0]
+    return "" if works else "a compiled test function returned a wrong result"
+
+
+@jit
+def _probe(x):
+    total = 0.0
+    for e in range(x.shape[0]):
+        total += x[e]
+    return total
+
+
+def _announce_compilation():
+    """Print one line when the first of the package's kernels is really compiled, not loaded."""
+
+    class Announcer(event.Listener):
+        def on_start(self, happening):
+            module = happening.data["dispatcher"].py_func.__module__
+            if module.startswith("tinyunet.") and not said:
+                said.append(True)
+                print(
+                    "tinyunet: compiling its kernels for this processor, some seconds; "
+                    "later starts load them",
+                    file=sys.stderr,
+                )
+
+        def on_end(self, happening):
+            pass
+
+    said = []
+    event.register("numba:compile", Announcer())
+
+
+if numba is not None:
+    _announce_compilation()
