@@ -4,7 +4,7 @@ The mirrored image is read with three kernels, each for its kind of array:
 
 - images: bicubic, the cubic convolution of Keys (1981) with a = −1/2, also known as Catmull-Rom. It
   looks at 4×4 pixels, passes through the pixels themselves (so flips and quarter turns are exact
-  copies) and reproduces parabolas. Beside a sharp edge it overshoots by up to a few per cent of
+  copies) and reproduces parabolas. Beside a sharp edge it overshoots by up to 7 % of
   the step, as every cubic that passes through its points; floats are not clipped for it.
 - labels: the nearest pixel. Exactly half way, the pixel with the larger index wins: floor(x + ½).
 - weight maps: linear.
