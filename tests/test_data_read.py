@@ -123,6 +123,49 @@ def test_notes():
     assert imagej_images("images=6\n") == imagej_images("ImageJ=1\n") == 1
 
 
+@pytest.mark.parametrize("kind", ["noise", "runs", "constant", "ramp"])
+def test_lzw_against_libtiff(tmp_path, kind, rng):
+    # long enough that the table of 4096 codes fills up and is cleared, many times for noise
+    pixels = {
+        "noise": rng.integers(0, 256, (200, 311)),
+        "runs": rng.integers(0, 3, (200, 311)).cumsum(1) // 20,
+        "constant": np.full((2000, 900), 7),
+        "ramp": np.arange(200 * 311).reshape(200, 311) // 7 % 256,
+    }[kind].astype("u1")
+    path = tmp_path / "x.tif"
+    for predictor in (1, 2):
+        Image.fromarray(pixels).save(path, compression="tiff_lzw", tiffinfo={317: predictor})
+        assert open_stack(path)._slices[0][1].pages[0].predictor == predictor
+        assert np.array_equal(read_images(path)[0], pixels)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_lzw_by_hand(plain):
+    from tinyunet.data.lzw import lzw_decode
+
+    lzw_decode = getattr(lzw_decode, "py_func", lzw_decode) if plain else lzw_decode
+
+    def packed(*codes):
+        bits = "".join(f"{code:09b}" for code in codes)
+        bits += "0" * (-len(bits) % 8)
+        return np.array([int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)], np.uint8)
+
+    def decoded(*codes, size=20):
+        out = np.zeros(size, np.uint8)
+        return out[: lzw_decode(packed(*codes), out)].tolist()
+
+    # the example of the TIFF specification, section 13
+    example = [256, 7, 258, 8, 8, 258, 6, 6, 257]
+    assert decoded(*example) == [7, 7, 7, 8, 8, 7, 7, 6, 6]
+    assert decoded(*example, size=2) == [7, 7]
+    assert decoded(256, 7, 258, 256, 9, 258, 257) == [7, 7, 7, 9, 9, 9]
+    assert decoded(256, 7, 259) == [7]  # an entry that is not there yet
+    assert decoded(256, 258) == []  # no string before it
+    assert decoded(256, 7, 8, 9, 258, 259, 257) == [7, 8, 9, 7, 8, 8, 9]
+    assert decoded(257) == []
+    assert decoded() == []
+
+
 def test_lzw_stack_page_by_page(tmp_path, rng):
     pages = [Image.fromarray((rng.random((20, 30)) * 255).astype("u1")) for _ in range(4)]
     pages[0].save(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyunet.data import mirror_indices, mirrored, random_tile
-from tinyunet.data.tiles import pose
+from tinyunet.data.tiles import _random_start, pose
 
 
 @given(st.integers(1, 9), st.integers(0, 40), st.integers(0, 40))
@@ -84,6 +84,15 @@ def test_an_image_smaller_than_the_window_is_covered_whole(rng):
         offsets.add(label.tobytes())
         assert np.array_equal(tile[0, 2:10, 2:10], label)
     assert len(offsets) > 50
+
+
+def test_starts_reach_both_ends(rng):
+    def starts(n, tile):
+        return {_random_start(n, tile, rng) for _ in range(200)}
+
+    assert starts(9, 6) == {0, 1, 2, 3}
+    assert starts(5, 8) == {-3, -2, -1, 0}
+    assert starts(6, 6) == {0}
 
 
 def test_the_same_generator_gives_the_same_tile(rng):

@@ -1,9 +1,9 @@
-"""The pixels of a TIFF page: uncompressed and deflated by hand, the rarer compressions by Pillow.
+"""The pixels of a TIFF page: the common compressions by hand, the rarer ones by Pillow.
 
 An uncompressed page is a view of the file (a memory map): nothing is read until it is used. A
-deflated page is unpacked strip by strip with a bound on the output. For the rest (LZW, PackBits,
-fax, Zstandard …) the page's own strips are wrapped in a fresh little TIFF file in memory and
-given to Pillow, whose decoder so never sees a byte of the foreign file's header.
+page packed by deflate or LZW is unpacked strip by strip with a bound on the output. For the rest
+(PackBits, fax, Zstandard …) the page's own strips are wrapped in a fresh little TIFF file in
+memory and given to Pillow, whose decoder so never sees a byte of the foreign file's header.
 
 Lesson: lessons/05-data.md.
 """
@@ -20,12 +20,12 @@ from tinyunet.data.limits import check_pixels
 from tinyunet.data.tiffheader import NONE, read_header
 
 NATIVE = "<" if sys.byteorder == "little" else ">"
-DEFLATE = (8, 32946)
+DEFLATE, LZW = (8, 32946), 5
 BY_PILLOW = {
     2: "CCITT",
     3: "CCITT",
     4: "CCITT",
-    5: "LZW",
+    LZW: "LZW",
     32773: "PackBits",
     34925: "LZMA",
     50000: "Zstandard",
@@ -61,7 +61,7 @@ class TiffSource:
         plain = page.fill_order == 1 and page.predictor in (1, 2)
         if page.compression == NONE and plain and _mappable(page):
             pixels = _mapped(page, data)
-        elif page.compression in (NONE, *DEFLATE) and plain:
+        elif page.compression in (NONE, LZW, *DEFLATE) and plain:
             pixels = _unpacked(page, data, name)
         else:
             pixels = _by_pillow(page, data, name)
@@ -103,16 +103,8 @@ def _unpacked(page, data, name):
 def _chunk(page, stored, index, name):
     """One strip or tile as (rows, columns, samples)."""
     need, rows = page.chunk_bytes(index), page.chunk_rows(index)
-    if page.compression in DEFLATE:
-        try:
-            stored = zlib.decompressobj().decompress(stored.tobytes(), need)
-        except zlib.error as error:
-            raise ValueError(f"{name}: damaged TIFF: {error}") from None
-        if len(stored) < need:
-            raise ValueError(
-                f"{name}: damaged TIFF: a strip unpacks to {len(stored)} bytes, wanted {need}"
-            )
-        stored = np.frombuffer(stored, np.uint8)
+    if page.compression != NONE:
+        stored = _inflated(page, stored, need, name)
     if page.bits == 1:
         bits = np.unpackbits(stored.reshape(rows, -1), axis=1)
         return bits[:, : page.chunk[1] * page.samples].reshape(rows, page.chunk[1], page.samples)
@@ -122,6 +114,25 @@ def _chunk(page, stored, index, name):
         # each number is stored as the difference from its left neighbour, modulo its range
         values = np.cumsum(values, axis=1, dtype=page.dtype)
     return values
+
+
+def _inflated(page, stored, need, name):
+    """The `need` bytes that a deflated or LZW strip unpacks to, never more."""
+    if page.compression == LZW:
+        from tinyunet.data.lzw import lzw_decode
+
+        out = np.empty(need, np.uint8)
+        out = out[: lzw_decode(np.array(stored), out)]
+    else:
+        try:
+            out = np.frombuffer(zlib.decompressobj().decompress(stored.tobytes(), need), np.uint8)
+        except zlib.error as error:
+            raise ValueError(f"{name}: damaged TIFF: {error}") from None
+    if len(out) < need:
+        raise ValueError(
+            f"{name}: damaged TIFF: a strip unpacks to {len(out)} bytes, wanted {need}"
+        )
+    return out
 
 
 def _by_pillow(page, data, name):
