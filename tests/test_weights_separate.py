@@ -122,9 +122,18 @@ def test_a_cell_that_is_lost_is_named():
     with pytest.warns(UserWarning, match=r"1 cells .* border of 2 pixels and were removed: 21$"):
         got = separate_touching(labels, 2)
     assert got.tolist() == [[0, 20]]
-    many = np.arange(1, 41).reshape(2, 20)
-    with pytest.warns(UserWarning, match=r"removed: (\d+, ){8}\.\.\.$"):
-        separate_touching(many, 2)
+
+
+@pytest.mark.parametrize(("lost", "dots"), [(1, False), (8, False), (9, True)])
+def test_no_more_than_eight_lost_cells_are_named(lost, dots):
+    pairs = np.zeros((1, 5 * lost), int)  # cells of one pixel, two by two: one of each is lost
+    pairs[0, 0::5], pairs[0, 1::5] = np.arange(lost) + 100, np.arange(lost) + 200
+    with pytest.warns(UserWarning, match=rf"{lost} cells are too small") as caught:
+        separate_touching(pairs, 2)
+    named = str(caught[0].message).split("removed: ")[1]
+    assert named.endswith(", ...") == dots
+    assert len(named.removesuffix(", ...").split(", ")) == min(lost, 8)
+    assert caught[0].filename == __file__  # the warning points at the caller
 
 
 def test_stack_and_dtype():

@@ -34,11 +34,20 @@ def separate_touching(labels, width=2):
     if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
         raise ValueError(f"width must be a whole number of pixels >= 0, got {width!r}")
     pages = labels[None] if labels.ndim == 2 else labels
-    result = np.stack([_separate_page(page, int(width)) for page in pages])
+    lost = []
+    result = np.stack([_separate_page(page, int(width), lost) for page in pages])
+    if lost:
+        shown = ", ".join(str(value) for value in lost[:8]) + (", ..." if len(lost) > 8 else "")
+        warnings.warn(
+            f"separate_touching: {len(lost)} cells are too small for a border of {width} pixels "
+            f"and were removed: {shown}",
+            stacklevel=2,
+        )
     return result.reshape(labels.shape).astype(original.dtype, copy=False)
 
 
-def _separate_page(page, width):
+def _separate_page(page, width, lost):
+    """One image (H, W) with its contacts cut; cells that are lost are appended to `lost`."""
     if width == 0:
         return page.copy()
     # Consecutive numbers (0 stays background) let the kernel look sizes up in a table.
@@ -47,14 +56,7 @@ def _separate_page(page, width):
     sizes = np.bincount(cells.ravel(), minlength=len(values))
     cut = cut_contacts(cells, sizes, width)
     gone = np.setdiff1d(np.arange(1, len(values)), np.unique(cut))
-    lost = [values[cell].item() for cell in gone if not _keep_innermost(cells, cut, cell)]
-    if lost:
-        shown = ", ".join(str(value) for value in lost[:8]) + (", ..." if len(lost) > 8 else "")
-        warnings.warn(
-            f"separate_touching: {len(lost)} cells are too small for a border of {width} pixels "
-            f"and were removed: {shown}",
-            stacklevel=3,
-        )
+    lost += [values[cell].item() for cell in gone if not _keep_innermost(cells, cut, cell)]
     return values[cut]
 
 
