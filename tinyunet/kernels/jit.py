@@ -20,7 +20,7 @@ except ImportError as error:  # not installed, or not made for this Python or Nu
 
 
 def jit(function=None, *, parallel=False, fastmath=False):
-    """Compile `function` with numba: `@jit` or `@jit(parallel=True)`. Plain Python without numba."""
+    """Compile `function` with numba: `@jit` or `@jit(parallel=True)`; plain Python without it."""
 
     def wrap(plain):
         if numba is None:

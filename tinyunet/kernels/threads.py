@@ -101,7 +101,8 @@ def cut(n_items, at_most=None):
 
     There are at least as many ranges as threads, as far as the items go.
     """
-    n = max(get_threads(), -(-n_items // max(1, at_most or n_items)))
+    pieces = 1 if at_most is None else -(-n_items // max(1, at_most))
+    n = max(get_threads(), pieces)
     edges = [n_items * piece // n for piece in range(n + 1)]
     return [(first, last) for first, last in pairwise(edges) if last > first]
 

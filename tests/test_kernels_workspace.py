@@ -1,0 +1,110 @@
+"""The workspace: memory comes back by itself, and is never lent twice."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+from tinyunet.kernels import workspace
+from tinyunet.kernels.workspace import ALIGNMENT, SEGMENT, SMALL, Workspace
+
+BIG = (SMALL,)  # float32: four times the least size that is pooled
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_arrays_are_what_numpy_would_give(dtype):
+    for shape in [(3, 5), (300, 500), 100_000, (0, 4), ()]:
+        array = Workspace().empty(shape, dtype)
+        like = np.empty(shape, dtype)
+        assert (array.shape, array.dtype) == (like.shape, like.dtype)
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+
+
+def test_memory_returns_when_the_last_view_dies_and_not_before():
+    pool = Workspace()
+    array = pool.empty(BIG)
+    place, view = address(array), array[10:20].reshape(2, 5)
+    del array
+    assert address(pool.empty(BIG)) != place
+    del view
+    assert address(pool.empty(BIG)) == place
+
+
+def test_live_arrays_never_overlap():
+    rng = np.random.default_rng(0)
+    pool, live = Workspace(), []
+    for step in range(400):
+        if live and rng.random() < 0.45:
+            array, mark = live.pop(rng.integers(len(live)))
+            assert (array == mark).all()
+            del array
+        else:
+            array = pool.empty(int(rng.integers(SMALL // 4, 20 * SMALL)))
+            array[:] = step
+            live.append((array, step))
+            del array
+    assert all((array == mark).all() for array, mark in live)
+    live.clear()
+    gc.collect()
+    pool._collect()
+    assert pool._holes == [(s, 0, len(memory)) for s, memory in enumerate(pool._segments)]
+
+
+def test_the_smallest_hole_that_fits_is_taken():
+    pool = Workspace()
+    arrays = [pool.empty(n * SMALL, np.uint8) for n in (8, 1, 3, 1, 5)]
+    large, small = address(arrays[0]), address(arrays[2])
+    arrays[0] = arrays[2] = None
+    assert address(pool.empty(2 * SMALL, np.uint8)) == small
+    assert address(pool.empty(4 * SMALL, np.uint8)) == large
+
+
+def test_small_arrays_are_left_to_numpy():
+    pool = Workspace()
+    pool.empty(SMALL - 1, np.uint8)
+    assert pool.size == 0
+    pool.empty(SMALL, np.uint8)
+    assert pool.size == SEGMENT
+
+
+def test_an_array_larger_than_a_segment_gets_its_own():
+    pool = Workspace()
+    array = pool.empty(SEGMENT + 1, np.uint8)
+    assert pool.size == SEGMENT + ALIGNMENT
+    assert address(array) % ALIGNMENT == 0
+
+
+def test_a_kept_array_outlives_its_workspace():
+    pool = Workspace()
+    array = pool.empty(BIG)
+    array[:] = 7
+    del pool
+    gc.collect()
+    assert (array == 7).all()
+
+
+def test_empty_draws_from_the_workspace_in_use_in_this_thread_only():
+    pool, seen = Workspace(), []
+    workspace.empty(BIG)
+    assert pool.size == 0
+    with pool.used():
+        other = threading.Thread(target=lambda: seen.append(workspace.empty(BIG)))
+        other.start()
+        other.join()
+        assert pool.size == 0
+        with Workspace().used() as inner:
+            workspace.empty(BIG)
+            assert inner.size == SEGMENT
+        assert pool.size == 0
+        array = workspace.empty(BIG)
+    assert pool.size == SEGMENT
+    assert array.dtype == np.float32
+    size = pool.size
+    workspace.empty((SEGMENT,), np.uint8)
+    assert pool.size == size
