@@ -129,6 +129,12 @@ def test_max_pool_equals_the_loops(shim, rng):
     assert_array_equal(gpu.max_pool2d_backward(dy, cache), naive.max_pool2d_backward(dy, x))
     dy = dy.transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2)
     assert_array_equal(gpu.max_pool2d_backward(dy, cache), naive.max_pool2d_backward(dy, x))
+    (onto,) = _normal(rng, x.shape)
+    expected = onto + naive.max_pool2d_backward(dy, x)
+    assert gpu.max_pool2d_backward(dy, cache, onto) is onto
+    assert_array_equal(onto, expected)
+    with pytest.raises(ValueError, match=r"onto has shape \(2, 3, 6, 8\), not \(2, 3, 6, 10\)"):
+        gpu.max_pool2d_backward(dy, cache, onto[..., :8])
 
 
 @pytest.mark.parametrize(("n", "h", "w"), [(1, 3, 4), (2, 5, 2)])
@@ -223,6 +229,16 @@ def test_momentum_updates_all_parameters_in_one_launch(shim, rng):
         assert_array_equal(grads[name], g)
 
 
+def test_momentum_of_one_parameter_and_of_changing_rates(shim, rng):
+    p, g, v = _normal(rng, (7,), (7,), (7,))
+    for rate in (0.1, 0.1, 0.01):
+        expected_v = v * np.float32(0.9) + g
+        expected_p = p - np.float32(rate) * expected_v
+        gpu.sgd_momentum_(p, g, v, rate, 0.9)
+        assert_array_equal(v, expected_v)
+        assert_array_equal(p, expected_p)
+
+
 def test_momentum_takes_more_parameters_than_one_launch_has_room_for(shim, rng):
     params = {str(k): np.full(3, k, np.float32) for k in range(130)}
     velocity = {name: np.zeros(3, np.float32) for name in params}
@@ -266,23 +282,28 @@ def test_gradients_of_another_shape_are_refused(shim, rng):
         (gpu.dropout(x, 0.5, rng), gpu.dropout_backward, (1, 2, 6, 6)),
     ]
     for (_, cache), backward, shape in cases:
-        assert isinstance(cache, gpu.Cache)
+        assert isinstance(cache, gpu.Saved)
         with pytest.raises(ValueError, match="dy has shape") as error:
             backward(wrong, cache)
-        assert str(error.value) == f"dy has shape (1, 2, 3, 5), but the output has {shape}"
+        assert str(error.value) == f"dy has shape (1, 2, 3, 5), not {shape}"
 
 
-def test_what_is_handled(rng):
-    x, weight, bias = _normal(rng, (1, 2, 6, 6), (3, 2, 3, 3), (3,))
-    assert not gpu.handles(x)  # NumPy, and no device asked for
+def test_what_is_taken(rng):
+    x, weight = _normal(rng, (1, 2, 6, 6), (3, 2, 3, 3))
+    assert not gpu.takes(x)  # NumPy, and no device asked for
     with gpu.running_on(shim_gpu()):
-        assert gpu.handles(x, weight)
-        assert not gpu.handles(x, weight.astype(float))
-        assert gpu.handles_conv(x, weight, bias)
-        assert gpu.handles_conv(x, weight[:, :, :1, :1], bias)
-        assert not gpu.handles_conv(x, weight[:, :, :2], bias)
-        assert not gpu.handles_conv(x.astype(float), weight, bias)
-    assert not gpu.handles(x)
+        assert gpu.takes(x, weight)
+        assert not gpu.takes(x, weight.astype(float))
+        assert not gpu.takes(x, weight[:0])
+        for takes in (gpu.takes_conv2d, gpu.takes_conv2d_relu):
+            assert takes(x, weight)
+            assert takes(x, weight[:, :, :1, :1])
+            assert not takes(x, weight[:, :, :2])
+            assert not takes(x.astype(float), weight)
+        assert gpu.takes_sgd(x, x, x)
+        assert not gpu.takes_sgd(x, x.astype(float), x)
+        assert not gpu.takes_sgd(x, x, x[..., ::2])
+    assert not gpu.takes(x)
 
 
 def test_an_unknown_precision_is_refused():

@@ -1,9 +1,9 @@
 """The operations of the network on a GPU: the one place where an operation turns to its kernels.
 
-An operation in tinyunet/ops begins with `if gpu.handles(x, …): return gpu.conv2d_relu(x, …)` and
-goes on in plain text for everything else (NumPy, float64, other kernel sizes). What a forward here
-returns as its cache is a `Cache`; by it a backward knows that it belongs here. The functions have
-the names, arguments and returns of the operations. Lesson: lessons/15-fast-on-a-gpu.md.
+The twin of kernels/cpu.py: tinyunet/ops/dispatch.py asks `takes(…)` and hands over float32 arrays
+on a GPU; the operations stay in charge of all checks of shapes. What a forward here returns as its
+cache is a `Saved`; by it a backward knows that it belongs here. The functions have the names,
+arguments and returns of the operations. Lesson: lessons/15-fast-on-a-gpu.md.
 
 The layout is NCHW, float32 throughout. Winograd wants it: with t, the tile, as the fastest axis,
 transforms and products are coalesced at any number of channels, even one; and nothing has to be
@@ -26,7 +26,7 @@ _device = ContextVar("tinyunet_gpu", default=None)
 _cupy_gpus = {}  # {array module: CupyGpu}: compiled kernels live as long as the process
 
 
-class Cache(tuple):
+class Saved(tuple):
     """What a forward of this module keeps for its backward."""
 
     __slots__ = ()
@@ -59,18 +59,28 @@ def running_on(device):
         _device.reset(token)
 
 
-def handles(*arrays):
-    """Return whether all `arrays` are float32 on a GPU, so that the kernels here take them."""
+def takes(*arrays):
+    """Return whether all `arrays` are float32, on a GPU and not empty: then they belong here."""
     device = _device.get()
     xp = array_module(arrays[0])
     if (xp is np) if device is None else (xp is not device.xp):
         return False
-    return all(isinstance(a, xp.ndarray) and a.dtype == np.float32 for a in arrays)
+    return all(isinstance(a, xp.ndarray) and a.dtype == np.float32 and a.size for a in arrays)
 
 
-def handles_conv(x, weight, bias):
-    """Return whether `conv2d` and `conv2d_relu` here take these: as `handles`, 3×3 or 1×1."""
-    return handles(x, weight, bias) and weight.shape[2:] in ((3, 3), (1, 1))
+def takes_conv2d(x, weight):
+    """Return whether `conv2d` and `conv2d_relu` here take these: 3×3 and 1×1 kernels."""
+    return weight.shape[2:] in ((3, 3), (1, 1)) and takes(x, weight)
+
+
+takes_conv2d_relu = takes_conv2d
+
+
+def takes_sgd(param, grad, velocity):
+    """Return whether the update can work in place: on row-major arrays."""
+    return takes(param, grad, velocity) and all(
+        array.flags.c_contiguous for array in (param, grad, velocity)
+    )
 
 
 def _gpu(x):
@@ -97,7 +107,7 @@ def conv2d(x, weight, bias):
     """As `ops.conv2d`, for 3×3 and 1×1 kernels."""
     name = _precision.get()
     forward, _ = _convolutions(weight, name)
-    return forward(_gpu(x), x, weight, bias, False), Cache((x, weight, None, name))
+    return forward(_gpu(x), x, weight, bias, False), Saved((x, weight, None, name))
 
 
 def conv2d_relu(x, weight, bias):
@@ -105,14 +115,14 @@ def conv2d_relu(x, weight, bias):
     name = _precision.get()
     forward, _ = _convolutions(weight, name)
     y = forward(_gpu(x), x, weight, bias, True)
-    return y, Cache((x, weight, y, name))
+    return y, Saved((x, weight, y, name))
 
 
 def conv2d_relu_backward(dy, cache, need_dx=True):
     """As `ops.conv2d_relu_backward`; dy must have the shape of y."""
     x, weight, y, name = cache
     shape = (len(x), len(weight), *(x.shape[i] - weight.shape[i] + 1 for i in (2, 3)))
-    _check_gradient(dy, shape)
+    _check_shape("dy", dy, shape)
     _, backward = _convolutions(weight, name)
     return backward(_gpu(x), dy, x, weight, y, need_dx)
 
@@ -123,39 +133,41 @@ conv2d_backward = conv2d_relu_backward  # the cache says whether there was a ReL
 def max_pool2d(x):
     """As `ops.max_pool2d`."""
     y, x = gpu_ops.max_pool2d(_gpu(x), x)
-    return y, Cache((x,))
+    return y, Saved((x,))
 
 
-def max_pool2d_backward(dy, cache):
-    """As `ops.max_pool2d_backward`."""
+def max_pool2d_backward(dy, cache, onto=None):
+    """As `ops.max_pool2d_backward`; with `onto` the gradient is added to it, in place."""
     (x,) = cache
-    _check_gradient(dy, (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2))
-    return gpu_ops.max_pool2d_backward(_gpu(x), dy, x)
+    _check_shape("dy", dy, (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2))
+    if onto is not None:
+        _check_shape("onto", onto, x.shape)
+    return gpu_ops.max_pool2d_backward(_gpu(x), dy, x, onto)
 
 
 def up_conv2d(x, weight, bias):
     """As `ops.up_conv2d`."""
     name = _precision.get()
     y = gpu_ops.up_conv2d(_gpu(x), x, weight, bias, name)
-    return y, Cache((x, weight, name))
+    return y, Saved((x, weight, name))
 
 
 def up_conv2d_backward(dy, cache):
     """As `ops.up_conv2d_backward`."""
     x, weight, name = cache
-    _check_gradient(dy, (len(x), weight.shape[1], 2 * x.shape[2], 2 * x.shape[3]))
+    _check_shape("dy", dy, (len(x), weight.shape[1], 2 * x.shape[2], 2 * x.shape[3]))
     return gpu_ops.up_conv2d_backward(_gpu(x), dy, x, weight, name)
 
 
 def center_crop_concat(skip, x):
     """As `ops.center_crop_concat`."""
-    return gpu_ops.center_crop_concat(_gpu(x), skip, x), Cache((skip.shape, x.shape))
+    return gpu_ops.center_crop_concat(_gpu(x), skip, x), Saved((skip.shape, x.shape))
 
 
 def center_crop_concat_backward(dy, cache):
     """As `ops.center_crop_concat_backward`."""
     skip_shape, x_shape = cache
-    _check_gradient(dy, (x_shape[0], skip_shape[1] + x_shape[1], *x_shape[2:]))
+    _check_shape("dy", dy, (x_shape[0], skip_shape[1] + x_shape[1], *x_shape[2:]))
     return gpu_ops.center_crop_concat_backward(_gpu(dy), dy, skip_shape, x_shape)
 
 
@@ -164,20 +176,20 @@ def dropout(x, rate, rng):
     gpu = _gpu(x)
     drawn = gpu.xp.asarray(rng.random(x.shape, dtype="float32"))
     y, mask = gpu_ops.dropout(gpu, x, drawn, rate)
-    return y, Cache((mask,))
+    return y, Saved((mask,))
 
 
 def dropout_backward(dy, cache):
     """As `ops.dropout_backward`."""
     (mask,) = cache
-    _check_gradient(dy, mask.shape)
+    _check_shape("dy", dy, mask.shape)
     return gpu_ops.dropout_backward(_gpu(dy), dy, mask)
 
 
 def softmax_cross_entropy(logits, labels, weights=None):
     """As `ops.softmax_cross_entropy`; the gradient is made in the same pass and kept."""
     loss, dlogits = gpu_ops.softmax_cross_entropy(_gpu(logits), logits, labels, weights)
-    return loss, Cache((dlogits,))
+    return loss, Saved((dlogits,))
 
 
 def softmax_cross_entropy_backward(cache):
@@ -185,21 +197,25 @@ def softmax_cross_entropy_backward(cache):
     return cache[0]
 
 
+def sgd_momentum_(param, grad, velocity, rate, momentum):
+    """velocity ← momentum · velocity + grad; param ← param − rate · velocity, in place."""
+    momentum_update({"": param}, {"": velocity}, {"": grad}, rate, momentum)
+
+
 def momentum_update(params, velocity, grads, rate, momentum):
-    """Do v ← momentum·v + g and p ← p − rate·v, in place, for three dicts of the same names.
+    """Do the same for all parameters in one launch: three dicts of the same names.
 
     `rate` is a number, or an array of one float32 on the device.
     """
-    names = list(params)
-    gpu = _gpu(params[names[0]])
-    if isinstance(rate, float | int):
-        rate = gpu.xp.full(1, rate, np.float32)
-    lists = [[d[name] for name in names] for d in (params, velocity, grads)]
+    gpu = _gpu(next(iter(params.values())))
+    lists = [[arrays[name] for name in params] for arrays in (params, velocity, grads)]
     lists[2] = [gpu.contiguous(g) for g in lists[2]]
+    if isinstance(rate, float | int):
+        rate = gpu.scalar(rate)
     gpu_ops.momentum_update(gpu, *lists, rate, momentum)
 
 
-def _check_gradient(dy, shape):
-    """Raise ValueError unless dy has the shape of the output it is the gradient of."""
-    if tuple(dy.shape) != tuple(shape):
-        raise ValueError(f"dy has shape {dy.shape}, but the output has {tuple(shape)}")
+def _check_shape(name, array, shape):
+    """Raise ValueError unless a gradient has the shape of what it is the gradient of."""
+    if tuple(array.shape) != tuple(shape):
+        raise ValueError(f"{name} has shape {array.shape}, not {tuple(shape)}")

@@ -21,10 +21,17 @@ class Gpu:
 
     def __init__(self, xp):
         self.xp = xp
+        self._scalar = None  # (value, array) of the last `scalar`
 
     def empty(self, *shape, dtype=np.float32):
         """Return an uninitialised row-major array of `shape`."""
         return self.xp.empty(shape, dtype)
+
+    def scalar(self, value):
+        """Return an array of one float32; asked for the same value again, the same array."""
+        if self._scalar is None or self._scalar[0] != value:
+            self._scalar = value, self.xp.full(1, value, np.float32)
+        return self._scalar[1]
 
     def contiguous(self, x):
         """Return `x`, copied only if it is not row-major."""

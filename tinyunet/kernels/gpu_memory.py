@@ -17,13 +17,13 @@ def step_bytes(size, depth=5, base=64, in_channels=1, n_classes=2, batch=1):
     """
     walk = layers(size, depth, base, in_channels, n_classes)
     learned = 3 * sum(layer.weights + layer.out_channels for layer in walk)
-    maps = walk[0].inputs
+    maps = 0
     for layer in walk:
         maps += layer.outputs
         if layer.name.endswith("upconv"):
             maps += layer.outputs  # the other half of the concatenation
         if layer.name.startswith("down") and layer.name.endswith("conv1"):
-            maps += layer.inputs  # what the pooling above made
+            maps += layer.inputs  # the image, or what the pooling made
     gradients = 2 * max(max(layer.inputs, layer.outputs) for layer in walk)
     transforms = max(
         batch * (2 * v + m) + 2 * u

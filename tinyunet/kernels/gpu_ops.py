@@ -31,11 +31,12 @@ def max_pool2d(gpu, x):
     return y, x
 
 
-def max_pool2d_backward(gpu, dy, x):
-    """Return dx (N, C, H, W): dy at each window's first maximum."""
+def max_pool2d_backward(gpu, dy, x, onto):
+    """Return dx (N, C, H, W): dy at each window's first maximum, added to `onto` if given."""
     n, channels, h, w = x.shape
-    dx = gpu.empty(*x.shape)
-    gpu.launch("max_pool_backward", dy.size, gpu.contiguous(dy), x, dx, n * channels, h, w)
+    dx = gpu.empty(*x.shape) if onto is None else gpu.contiguous(onto)
+    arguments = (gpu.contiguous(dy), x, dx, n * channels, h, w, int(onto is not None))
+    gpu.launch("max_pool_backward", dy.size, *arguments)
     return dx
 
 

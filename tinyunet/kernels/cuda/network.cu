@@ -13,9 +13,10 @@ extern "C" __global__ void max_pool_forward(
     y[i] = larger(larger(window[0], window[1]), larger(window[width], window[width + 1]));
 }
 
-// dx: dy at each window's first maximum in reading order, 0 at its other three pixels.
+// dx: dy at each window's first maximum in reading order, 0 at its other three pixels; if `add`, dy
+// is added to what dx has there (the gradient that came through the skip).
 extern "C" __global__ void max_pool_backward(
-    const float* dy, const float* x, float* dx, int maps, int height, int width) {
+    const float* dy, const float* x, float* dx, int maps, int height, int width, int add) {
     const int out_width = width / 2, out_height = height / 2;
     const long long i = thread_index();
     if (i >= (long long)maps * out_height * out_width) return;
@@ -32,7 +33,10 @@ extern "C" __global__ void max_pool_backward(
         }
     }
 #pragma unroll
-    for (int k = 0; k < 4; k++) dx[corner + place[k]] = k == best ? dy[i] : 0.0f;
+    for (int k = 0; k < 4; k++) {
+        if (add && k == best) dx[corner + place[k]] += dy[i];
+        if (!add) dx[corner + place[k]] = k == best ? dy[i] : 0.0f;
+    }
 }
 
 // y (N, C1 + C2, h, w): the window of skip (N, C1, H, W) that begins at (top, left), then x.
