@@ -35,13 +35,13 @@ def is_white(proposal, threshold):
     return proposal.astype(np.float64) > np.float64(threshold)
 
 
-def check_image(array, name, empty_axis_hint="(H, W) or (Z, H, W)"):
+def check_image(array, name):
     """Return `array` as a real-valued NumPy array of two or three axes with at least one pixel."""
     array = np.asarray(array)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} must hold booleans or real numbers, got dtype {array.dtype}")
     if array.ndim not in (2, 3):
-        raise ValueError(f"{name} must be {empty_axis_hint}, got shape {array.shape}")
+        raise ValueError(f"{name} must be (H, W) or (Z, H, W), got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one pixel, got shape {array.shape}")
     return array
@@ -57,18 +57,15 @@ def check_proposal(proposal):
     if proposal.dtype == np.uint8:
         return proposal.astype(np.float32) / np.float32(255)
     proposal = proposal.astype(np.float32)
-    if np.isnan(proposal).any():
-        raise ValueError(f"proposal must be probabilities in 0..1, got {_count_nan(proposal)} NaN")
+    missing = int(np.isnan(proposal).sum())
+    if missing:
+        raise ValueError(f"proposal must be probabilities in 0..1, got {missing} NaN")
     lowest, highest = proposal.min(), proposal.max()
     if lowest < 0 or highest > 1:
         raise ValueError(
             f"proposal must be probabilities in 0..1 (or uint8), got {lowest:g} to {highest:g}"
         )
     return proposal
-
-
-def _count_nan(array):
-    return int(np.isnan(array).sum())
 
 
 def check_label_map(labels, name="labels"):
