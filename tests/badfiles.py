@@ -239,6 +239,11 @@ BAD_IMAGES = [
         "page 0: damaged TIFF: a strip unpacks to 0 bytes, wanted 48$",
     ),
     (
+        "damaged Zstandard",
+        _raw("x.tif", tiff_bytes(data=b"\xff" * 48, t259=50000)),
+        "page 0: damaged TIFF: .*decoder error",
+    ),
+    (
         "RGB",
         _tiff(np.dstack([GREY] * 3), photometric="rgb"),
         "is an image of 3 channels: wanted gr",

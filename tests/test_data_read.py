@@ -273,6 +273,13 @@ def test_png_grey_of_every_depth(tmp_path, bits, rng):
     assert stack.dtype == ("u2" if bits == 16 else "u1")
 
 
+def test_labels_of_one_bit(tmp_path):
+    path = write_tiff(tmp_path / "l.tif", MASKS.astype(bool))
+    assert np.array_equal(read_labels(path), MASKS)
+    data = read_pair(write_tiff(tmp_path / "i.tif", STACK), path)
+    assert np.array_equal(data.labels, MASKS)
+
+
 def test_palette_labels_are_their_places(tmp_path):
     image = Image.fromarray(MASK)
     image = image.convert("P")
@@ -428,6 +435,8 @@ def test_silver_truth_only_where_there_is_no_gold(tmp_path):
 def test_all_sequences_of_a_data_set(tmp_path):
     sequence(tmp_path)
     sequence(tmp_path, frames=(0,), truth=(0,), kind="02_GT", name="02")
+    (tmp_path / "03").mkdir()  # no frames in it
+    (tmp_path / "04").write_text("no folder")
     data = read_pair(tmp_path)
     assert data.names == ["01/t000", "01/t001", "01/t002", "02/t000"]
     assert data.labelled() == [0, 2, 3]
