@@ -21,7 +21,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["tinyunet", "tinyunet.*"]),
-    package_data={"tinyunet": ["kernels/cuda/*.cu", "kernels/cuda/*.cuh"]},
+    package_data={"tinyunet": ["data/*.json", "kernels/cuda/*.cu", "kernels/cuda/*.cuh"]},
     python_requires=">=3.10",
     install_requires=[
         "numpy>=1.26",
@@ -32,6 +32,7 @@ setup(
         "pillow>=10",
         "safetensors>=0.4.3",
         "tqdm>=4.66",
+        "threadpoolctl>=3.1",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x>=13"],

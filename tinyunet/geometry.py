@@ -107,3 +107,46 @@ def level_sizes(size, depth):
         walk.append((f"up{level}", [size, size - 2, size - 4]))
         size -= 4
     return walk
+
+
+def layer_table(size, in_channels=1, n_classes=2, depth=5, base=64):
+    """Return a dict for every layer of the U, in the order of the data, for one tile of `size`.
+
+    name, shape (channels, height, width) of its output, parameters, flops (floating-point
+    operations of its forward, a multiplication and an addition counting two), and bytes of its
+    output in float32.
+    """
+    layers = []
+
+    def add(name, channels, side, parameters=0, flops_per_value=0):
+        values = channels * side * side
+        layers.append(
+            {
+                "name": name,
+                "shape": [channels, side, side],
+                "parameters": parameters,
+                "flops": values * flops_per_value,
+                "bytes": 4 * values,
+            }
+        )
+
+    def conv(name, out, entering, side, kernel):
+        nodes = entering * kernel * kernel
+        add(name, out, side, out * (nodes + 1), 2 * nodes)
+
+    channels = in_channels
+    for name, (top, first, second) in level_sizes(size, depth):
+        level = int(name.removeprefix("down").removeprefix("up"))
+        width = base * 2 ** (level - 1)
+        if name.startswith("up"):
+            # Each output value of the up-convolution adds up one tap of every input channel.
+            add(f"{name}.upconv", width, top, width * (4 * channels + 1), 2 * channels)
+            add(f"{name}.concat", 2 * width, top)
+            channels = 2 * width
+        elif level > 1:
+            add(f"{name}.pool", channels, top)
+        conv(f"{name}.conv1", width, channels, first, 3)
+        conv(f"{name}.conv2", width, width, second, 3)
+        channels = width
+    conv("out", n_classes, channels, layers[-1]["shape"][1], 1)
+    return layers

@@ -62,3 +62,8 @@ def he_parameters(shapes, rng, dtype=np.float32):
             deviation = math.sqrt(2 / incoming_nodes(name, shape))
             params[name] = rng.normal(0.0, deviation, shape).astype(dtype)
     return params
+
+
+def count_parameters(in_channels, n_classes, depth, base):
+    """Return how many numbers a network of this architecture learns (31,030,658 the paper's)."""
+    return sum(math.prod(s) for s in parameter_shapes(in_channels, n_classes, depth, base).values())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyunet import ops
+from tinyunet import geometry, ops
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.checkpoint import (
     architecture,
@@ -56,13 +56,14 @@ class DivergedError(RuntimeError):
     """The loss became NaN or infinite; the message names the step, the rate and the norms."""
 
 
-def train(dataset, settings, out, device="auto", resume=False, progress=None):
+def train(dataset, settings, out, device="auto", resume=False, progress=None, seconds=None):
     """Train a network on `dataset` into the run folder `out`; return a `TrainingResult`.
 
     dataset : a `tinyunet.data.Dataset`; slices without truth are left out, and those in
         `settings.val` are only validated on.
     progress : called as progress(step, loss, val_wrong) after every step, val_wrong None where
         not validated.
+    seconds : stop early, as if `settings.steps` were reached, after this time.
 
     Raises ValueError for settings that do not go with the data or with the run to be resumed,
     OSError for a folder that cannot be used, and DivergedError when the loss is no number any more.
@@ -72,7 +73,7 @@ def train(dataset, settings, out, device="auto", resume=False, progress=None):
     with RunFolder(out, resume) as folder, _signals() as stop:
         run = _Run(training, validation, settings, folder, device)
         run.start_or_resume(fingerprint(dataset))
-        return run.loop(stop, progress)
+        return run.loop(stop, progress, seconds)
 
 
 def split(dataset, settings):
@@ -118,7 +119,17 @@ def training_gradients(net, x, labels, weights):
     return loss, net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache)
 
 
-def validate(net, slices):
+def validation_tile(shape, settings):
+    """Return the tile that an image of `shape` (H, W) is validated with: in one piece if that fits.
+
+    A forward pass keeps less than a training step, hence the quarter more. Not chosen by the free
+    memory, as prediction does: rounding differs from tile to tile, and a log must be repeatable.
+    """
+    whole = geometry.input_size(max(shape), settings.depth)
+    return whole if whole <= 1.25 * settings.tile else settings.tile
+
+
+def validate(net, slices, settings):
     """Return (loss, wrong): mean weighted cross-entropy and fraction of wrong pixels of `slices`.
 
     Each slice is predicted at its full size, its border mirrored. Pixels of weight zero (those
@@ -127,7 +138,8 @@ def validate(net, slices):
     """
     loss = wrong = counted = pixels = 0
     for item in slices:
-        p = predict_tiled(net, item.image)  # (K, H, W)
+        tile = validation_tile(item.classes.shape, settings)
+        p = predict_tiled(net, item.image, tile)  # (K, H, W)
         p_label = np.take_along_axis(p, item.classes[None].astype(np.int64), axis=0)[0]
         weights = np.ones(item.classes.shape, np.float32) if item.weights is None else item.weights
         log_p = np.log(np.maximum(p_label, np.finfo(np.float32).tiny))
@@ -170,23 +182,26 @@ class _Run:
             self._save()  # before the settings: a folder with settings has a checkpoint
             self.folder.write_settings(self.settings, data)
 
-    def loop(self, stop, progress):
+    def loop(self, stop, progress, seconds=None):
         """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
         s, begun = self.settings, time.perf_counter()
+        until = float("inf") if seconds is None else begun + seconds
+        last = False
         with TileFeed(self.training, s, start=self.step + 1) as feed:
-            while self.step < s.steps and stop.signal is None:
+            while self.step < s.steps and not last:
                 self._one_step(feed.next_tile())
+                done = self.step == s.steps or time.perf_counter() > until
                 validated = (None, None)
-                if self.validation and (self.step % s.val_every == 0 or self.step == s.steps):
+                if self.validation and (self.step % s.val_every == 0 or done):
                     validated = self._validate()
                 self.folder.log(self.step, self.loss, *validated)
-                last = self.step == s.steps or stop.signal is not None
+                last = done or stop.signal is not None
                 if last or self.step % s.checkpoint_every == 0:
                     self._save()
                 if progress is not None:
                     progress(self.step, self.loss, validated[1])
-            seconds = time.perf_counter() - begun
-            waited = feed.waited / seconds if self.loss is not None else 0.0
+            taken = time.perf_counter() - begun
+            waited = feed.waited / taken if self.loss is not None else 0.0
         return TrainingResult(
             steps=self.step,
             loss=self.loss,
@@ -194,7 +209,7 @@ class _Run:
             best_wrong=self.best_wrong,
             val_loss=self.val_loss,
             val_wrong=self.val_wrong,
-            seconds=seconds,
+            seconds=taken,
             waited=waited,
             interrupted=stop.signal,
         )
@@ -208,7 +223,7 @@ class _Run:
         self.step, self.loss = self.step + 1, loss
 
     def _validate(self):
-        self.val_loss, self.val_wrong = validate(self.net, self.validation)
+        self.val_loss, self.val_wrong = validate(self.net, self.validation, self.settings)
         if self.best_wrong is None or self.val_wrong < self.best_wrong:
             self.best_step, self.best_wrong = self.step, self.val_wrong
             save_weights(self.folder.best, self.net, step=self.step, val_wrong=self.val_wrong)

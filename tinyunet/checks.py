@@ -1,0 +1,103 @@
+"""All gradient checks in one list: what `tinyunet gradcheck` prints and a learner reruns.
+
+Lesson: lessons/02-convolution-backward.md.
+"""
+
+import numpy as np
+
+from tinyunet import ops
+from tinyunet.arrays import select_device
+from tinyunet.gradcheck import check_network, check_op
+from tinyunet.model import UNet
+
+LIMIT = 1e-7  # a right gradient is off by 1e-8 at most, a wrong one by 1e-3 at least
+
+
+def all_checks(device="cpu"):
+    """Return a list of {"device", "what", "gradient", "error"} for every operation and network."""
+    return [
+        {"device": device, "what": what, "gradient": gradient, "error": float(error)}
+        for check in (operation_checks, network_checks)
+        for what, gradient, error in check(device)
+    ]
+
+
+def operation_checks(device):
+    """Yield (operation, input, relative error): elementwise, float64, random upstream gradient."""
+    to = select_device(device).asarray
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return to(rng.standard_normal(shape))
+
+    def spread(*shape):  # all different, none at a kink
+        return to(rng.permutation(int(np.prod(shape))).reshape(shape) / 10.0 - 2.03)
+
+    conv = [normal(2, 3, 7, 6), normal(4, 3, 3, 3), normal(4)]
+    names = ("x", "weight", "bias")
+    cases = [
+        ("conv2d 3×3", ops.conv2d, ops.conv2d_backward, conv, names),
+        (
+            "conv2d 1×1",
+            ops.conv2d,
+            ops.conv2d_backward,
+            [normal(2, 3, 5, 4), normal(2, 3, 1, 1), normal(2)],
+            names,
+        ),
+        ("relu", ops.relu, ops.relu_backward, [spread(2, 3, 4, 5)], ("x",)),
+        ("conv2d_relu", ops.conv2d_relu, ops.conv2d_relu_backward, conv, names),
+        ("max_pool2d", ops.max_pool2d, ops.max_pool2d_backward, [spread(2, 3, 4, 6)], ("x",)),
+        (
+            "up_conv2d",
+            ops.up_conv2d,
+            ops.up_conv2d_backward,
+            [normal(2, 3, 3, 4), normal(3, 2, 2, 2), normal(2)],
+            names,
+        ),
+        (
+            "center_crop_concat",
+            ops.center_crop_concat,
+            ops.center_crop_concat_backward,
+            [normal(2, 3, 8, 9), normal(2, 2, 4, 3)],
+            ("skip", "x"),
+        ),
+        ("dropout", _dropout, ops.dropout_backward, [normal(2, 3, 4, 5)], ("x",)),
+        ("cross-entropy", *_cross_entropy(to, rng), [normal(2, 3, 4, 5)], ("logits",)),
+    ]
+    for what, forward, backward, inputs, labels in cases:
+        errors = check_op(forward, backward, inputs, rng)
+        for label, error in zip(labels, errors, strict=True):
+            yield what, label, error
+
+
+def _dropout(x):
+    """Drop-out with the same draw at every call, so that differences mean something."""
+    return ops.dropout(x, 0.3, np.random.default_rng(1))
+
+
+def _cross_entropy(to, rng):
+    labels, weights = to(rng.integers(0, 3, (2, 4, 5))), to(rng.random((2, 4, 5)))
+
+    def forward(logits):
+        return ops.softmax_cross_entropy(logits, labels, weights)
+
+    def backward(dloss, cache):
+        return dloss * ops.softmax_cross_entropy_backward(cache)
+
+    return forward, backward
+
+
+def network_checks(device):
+    """Yield (network, gradient, relative error) for whole networks of depth 2 to 5."""
+    for depth, base, size in ((2, 4, 18), (3, 3, 44), (4, 2, 92), (5, 2, 188)):
+        rng = np.random.default_rng(depth)
+        net = UNet(1, 2, depth=depth, base=base, dtype="float64", device=device, dropout=0)
+        x = rng.standard_normal((1, 1, size, size + 2 ** (depth - 1)))
+        shape = net.forward(x)[0].shape
+        labels, weights = rng.integers(0, 2, (1, *shape[2:])), rng.random((1, *shape[2:]))
+        rows = check_network(net, x, labels, weights, directions=1)
+        worst = max(rows[:-2], key=lambda row: row.error)
+        what = f"UNet depth {depth}, base {base}"
+        yield what, f"worst: {worst.name}", worst.error
+        for row in rows[-2:]:
+            yield what, row.name, row.error

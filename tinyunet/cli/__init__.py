@@ -1,0 +1,65 @@
+"""The command line: it only parses, calls and reports. `tinyunet --help` lists the commands.
+
+Progress goes to stderr, results to stdout. Whatever goes wrong is one line, "tinyunet: error: …",
+and exit code 2; a run that Ctrl-C stopped has saved its state and exits with 130.
+"""
+
+import argparse
+import os
+import sys
+
+from tinyunet.cli import data_commands, demo_command, net_commands, predict_command, train_command
+
+COMMANDS = (
+    demo_command,
+    train_command,
+    predict_command,
+    net_commands,
+    data_commands,
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line like all others."""
+
+    def error(self, message):
+        raise ValueError(f"{message} (see `{self.prog} --help`)")
+
+
+def build_parser():
+    """Return the parser of all commands."""
+    from tinyunet import __version__
+
+    parser = Parser(prog="tinyunet", description="The U-Net paper from scratch.")
+    parser.add_argument("--version", action="version", version=f"tinyunet {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add_to(commands)
+    return parser
+
+
+def main(argv=None):
+    """Run the command line; return the exit code."""
+    from tinyunet.train import DivergedError
+
+    try:
+        arguments = build_parser().parse_args(argv)
+        return arguments.run(arguments) or 0
+    except (ValueError, TypeError, OSError, MemoryError, DivergedError, ImportError) as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        print("tinyunet: interrupted", file=sys.stderr)
+        return 130
+
+
+def _report(error):
+    if isinstance(error, BrokenPipeError):  # the reader of our output left, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    message = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        message = f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        message = f"out of memory: {message}; a smaller --tile needs less"
+    print(f"tinyunet: error: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,130 @@
+"""`tinyunet train`: say what was found, then train."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from tinyunet.cli import common
+from tinyunet.settings import Settings
+
+DEFAULTS = Settings()
+
+
+def add_to(commands):
+    """Add the command to the parser."""
+    parser = commands.add_parser("train", help="train a network on images and their labels")
+    parser.add_argument("images", metavar="IMAGES", help="TIFF stack, folder, or CTC sequence")
+    parser.add_argument("labels", metavar="LABELS", nargs="?", help="likewise (CTC finds its own)")
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    parser.add_argument("--classes", type=int, default=2, metavar="K", help="classes (2)")
+    parser.add_argument("--channels", type=int, default=1, metavar="C", help="of the images (1)")
+    parser.add_argument("--ignore", type=int, metavar="VALUE", help="label value without truth")
+    for name, kind, text in (
+        ("depth", int, "levels of the U"),
+        ("base", int, "channels of the first level"),
+        ("dropout", float, "share dropped at the bottom of the U"),
+        ("tile", int, "input size of the training tile"),
+        ("steps", int, "steps, one tile each"),
+        ("momentum", float, "of SGD"),
+        ("seed", int, "of weights, drop-out and tiles"),
+        ("w0", float, "height of the weight map's borders"),
+        ("sigma", float, "their width in pixels"),
+        ("border", int, "pixels of background cut between touching cells"),
+        ("val_every", int, "steps between validations"),
+        ("checkpoint_every", int, "steps between checkpoints"),
+    ):
+        flag = "--" + name.replace("_", "-")
+        default = getattr(DEFAULTS, name)
+        parser.add_argument(flag, dest=name, type=kind, help=f"{text} ({default})")
+    parser.add_argument("--lr", dest="rate", type=float, help=f"learning rate ({DEFAULTS.rate})")
+    parser.add_argument(
+        "--val", type=common.slice_range, metavar="A:B", help="slices A to B - 1 only validate"
+    )
+    for part in ("elastic", "rotation", "grey", "weight-map"):
+        parser.add_argument(
+            f"--no-{part}",
+            dest=part.replace("-", "_"),
+            action="store_false",
+            default=None,
+            help=f"leave the recipe's {part} out",
+        )
+    common.add_device(parser)
+    common.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    """Train; return the exit code."""
+    from tinyunet.arrays import select_device
+    from tinyunet.data import read_pair
+    from tinyunet.plot import plot_curves
+    from tinyunet.rundir import read_log
+    from tinyunet.train import split, train
+
+    common.use_threads(arguments)
+    device = select_device(arguments.device)
+    settings = settings_of(arguments)
+    dataset = read_pair(
+        arguments.images,
+        arguments.labels,
+        in_channels=arguments.channels,
+        n_classes=arguments.classes,
+        ignore=arguments.ignore,
+    )
+    training, validation = split(dataset, settings)
+    announce(dataset, training, validation, settings, device)
+    with common.Bar(settings.steps) as bar:
+        result = train(dataset, settings, arguments.out, device, arguments.resume, bar)
+    folder = Path(arguments.out)
+    plot_curves(read_log(folder / "log.csv"), folder / "curves.png")
+    report(result, folder, arguments.json)
+    return 0 if result.interrupted is None else 128 + result.interrupted
+
+
+def settings_of(arguments):
+    """Return the run's `Settings`: what was said, else what the resumed run has, else defaults."""
+    base = DEFAULTS.to_dict()
+    file = Path(arguments.out) / "settings.json"
+    if arguments.resume and file.exists():
+        try:
+            base = json.loads(file.read_text(encoding="utf-8"))["settings"]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise ValueError(f"{file}: damaged ({error})") from error
+    names = [field.name for field in dataclasses.fields(Settings)]
+    said = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
+    return Settings(**{**base, **said})
+
+
+def announce(dataset, training, validation, settings, device):
+    """Say what was found and what it will take, before any of it is done."""
+    from tinyunet import geometry
+    from tinyunet.init import count_parameters
+
+    channels = dataset.images[0].shape[0]
+    shape = channels, dataset.n_classes, settings.depth, settings.base
+    output = geometry.output_size(settings.tile, settings.depth)
+    memory = geometry.training_memory(settings.tile, *shape)
+    common.note(dataset.describe())
+    common.note(
+        f"training on {len(training.labelled())} slices, validating on {len(validation.labelled())}"
+    )
+    common.note(
+        f"network: depth {settings.depth}, base {settings.base}, "
+        f"{count_parameters(*shape):,} parameters; tile {settings.tile} → {output}"
+    )
+    common.note(f"device: {device.name}; a step needs about {common.size_text(memory)} of memory")
+
+
+def report(result, folder, as_json):
+    """Print how the run ended."""
+    if as_json:
+        common.as_json({**dataclasses.asdict(result), "run": str(folder)})
+        return
+    if result.interrupted is not None:
+        print(f"stopped after step {result.steps}: go on with --resume")
+    else:
+        print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
+    if result.best_wrong is not None:
+        print(f"best validation: {100 * result.best_wrong:.2f} % wrong at step {result.best_step}")
+    print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
