@@ -229,6 +229,7 @@ def test_mean_and_std_in_blocks():
         assert mean == pytest.approx(image.mean(), rel=1e-14)
         assert std == pytest.approx(image.std(), rel=1e-9)
     assert mean_and_std(np.full((1, 4, 4), 7, np.uint8)) == (7, 1)
+    assert mean_and_std(np.array([[[0.0, 0.5]]])) == (0.25, 0.25)
 
 
 def test_one_grey_value_is_no_error():
