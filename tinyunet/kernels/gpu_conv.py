@@ -7,8 +7,10 @@ u (36, O, C), v (36, C, T), m (36, O, T), see kernels/cuda/winograd.cu for the t
     backward    dm = A dy Aᵀ once;  du = dm · vᵀ  and  dv = uᵀ · dm;  dweight = Gᵀ du G;
                 dx gathers B dv Bᵀ;  dbias is the sum of dm at the point (1, 1)
 
-u and v are made again in the backward: keeping v would take 2.25 times the memory of x. The 1×1
-convolution below is a plain matrix product. Every function takes the `Gpu` it runs on first.
+u and v are made again in the backward: keeping v would take 2.25 times the memory of x. An output
+that is exactly 0 in the plain text, a bias of 0 under a patch of zeros, is 0 but for rounding here,
+so its ReLU may pass a gradient on. The 1×1 convolution below is a plain matrix product. Every
+function takes the `Gpu` it runs on first.
 Lesson: lessons/15-fast-on-a-gpu.md. Tested equal to ops/conv2d.py.
 """
 

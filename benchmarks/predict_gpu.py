@@ -1,0 +1,96 @@
+"""Prediction of a 512×512 image by overlap-tile on a GPU, from image to probabilities on the CPU.
+
+    python benchmarks/predict_gpu.py [--base 64] [--size 512] [--rounds 9] [--json FILE]
+
+PyTorch's side mirrors the same border, takes the image in one tile and reads its probabilities
+back; both are strict float32, cudnn.benchmark is on, the faster memory format counts. The maps are
+compared before anything is timed. Medians of the wall clock, since both end on the CPU.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import numpy as np
+
+from tinyunet import geometry
+from tinyunet.arrays import gpu_problem, to_numpy
+from tinyunet.kernels import gpu
+from tinyunet.model import UNet
+from tinyunet.ops import dispatch
+from tinyunet.predict import predict_tiled
+
+BAR_MS, BAR_SHARE = 50.0, 1.00
+
+
+def torch_predictor(params, base, size, channels_last):
+    """Return a function of a standardised image (H, W) that gives probabilities (2, H, W)."""
+    import torch
+    from torch_unet import torch_unet
+
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = torch_unet(base=base)
+    model.load_state_dict({k: torch.from_numpy(to_numpy(p)) for k, p in params.items()})
+    model = model.cuda().to(memory_format=layout).eval()
+    tile, margin = geometry.input_size(size, 5), geometry.margin(5)
+    after = tile - size - margin
+
+    def predict(image):
+        padded = np.pad(image, (margin, after), mode="reflect")[None, None]
+        with torch.inference_mode():
+            x = torch.from_numpy(padded).cuda().to(memory_format=layout)
+            p = torch.softmax(model(x), dim=1)
+        return p[0, :, :size, :size].cpu().numpy()
+
+    return predict
+
+
+def main():
+    """Compare the maps, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--base", type=int, default=64)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    args = parser.parse_args()
+    problem = gpu_problem()
+    if problem is not None:
+        sys.exit(f"no GPU: {problem}")
+    if not hasattr(dispatch, "gpu"):
+        dispatch.cpu = gpu
+    rng = np.random.default_rng(2)
+    image = rng.standard_normal((args.size, args.size), dtype=np.float32)
+    image = (image - image.mean()) / image.std()
+    net = UNet(base=args.base, device="gpu")
+    runs = {"tinyunet": lambda image: predict_tiled(net, image)}
+    for channels_last in (False, True):
+        name = f"PyTorch, {'channels last' if channels_last else 'contiguous'}"
+        runs[name] = torch_predictor(net.params, args.base, args.size, channels_last)
+    maps = {name: run(image) for name, run in runs.items()}
+    for name, got in maps.items():
+        np.testing.assert_allclose(got, maps["tinyunet"], atol=1e-3, err_msg=name)
+    times = {name: [] for name in runs}
+    for _ in range(args.rounds):
+        for name, run in runs.items():
+            begun = time.perf_counter()
+            run(image)
+            times[name].append(1e3 * (time.perf_counter() - begun))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    best = min(value for name, value in medians.items() if name != "tinyunet")
+    for name, value in medians.items():
+        print(f"{name:24} {value:8.2f} ms  {value / best:5.2f} of PyTorch's")
+    met = medians["tinyunet"] <= min(BAR_MS, BAR_SHARE * best)
+    print(
+        f"bar: {BAR_SHARE:.2f} of PyTorch's time and {BAR_MS:.0f} ms: {'met' if met else 'MISSED'}"
+    )
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump({"ms": medians, "share": medians["tinyunet"] / best, "met": met}, file)
+
+
+if __name__ == "__main__":
+    main()
