@@ -79,6 +79,32 @@ def test_strips_and_tiles_and_colour_through_pillow(tmp_path, rng):
     assert np.array_equal(read_images(path)[0], tile[:6, :8])
 
 
+def test_strips_of_one_row_and_tiles_of_odd_number(tmp_path, rng):
+    pixels = (rng.random((7, 21)) * 255).astype("u1")
+    for options in ({"rowsperstrip": 1}, {"rowsperstrip": 2}, {"tile": (16, 16)}):
+        path = write_tiff(tmp_path / "x.tif", pixels, compression="zlib", **options)
+        assert np.array_equal(read_images(path)[0], pixels)
+
+
+def test_defaults_of_missing_tags(tmp_path):
+    # colour without a word on planes is interleaved; deflate without a predictor has none
+    path = tmp_path / "x.tif"
+    path.write_bytes(tiff_bytes(data=bytes(range(48)), t256=4, t257=4, t278=4, t277=3))
+    expected = np.arange(48).reshape(4, 4, 3).transpose(2, 0, 1)
+    assert np.array_equal(read_images(path, 3)[0], expected)
+    data = zlib.compress(bytes(range(48)))
+    path.write_bytes(tiff_bytes(data=data, t259=8, t279=len(data)))
+    assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
+
+
+def test_predictor_through_pillow(tmp_path, rng):
+    pixels = (rng.random((9, 21)) * 255).astype("u1")
+    path = tmp_path / "x.tif"
+    Image.fromarray(pixels).save(path, compression="zstd", tiffinfo={317: 2})
+    assert open_stack(path)._slices[0][1].pages[0].predictor == 2
+    assert np.array_equal(read_images(path)[0], pixels)
+
+
 def test_bits_in_the_other_order(tmp_path):
     # fill order 2: the lowest bit is the leftmost pixel
     path = tmp_path / "x.tif"
@@ -473,6 +499,23 @@ def test_instances_by_word_and_classes_by_word(tmp_path):
     assert data.describe().splitlines()[1].startswith("labels: 5 objects in 5 frames")
     _, truth = sequence(tmp_path, cells=MASK * np.uint16(255))
     assert read_pair(tmp_path / "01", truth, kind="classes").labels[0].max() == 1
+
+
+def test_object_numbers_up_to_31_bits(tmp_path):
+    numbers = np.array([[0, 2**31 - 1]], np.uint32)
+    path = write_tiff(tmp_path / "l.tif", numbers)
+    assert np.array_equal(read_labels(path, kind="instances")[0], numbers)
+    write_tiff(path, numbers + np.uint32([[0, 1]]))
+    with pytest.raises(ValueError, match=r"2 values \(0, 2147483648\): wanted whole numbers from"):
+        read_labels(path, kind="instances")
+
+
+def test_signed_pixels_through_pillow(tmp_path):
+    pixels = np.arange(-24, 24, dtype="i2")
+    path = tmp_path / "x.tif"
+    data = b"\x5f" + pixels.tobytes()  # PackBits: 96 bytes as they are
+    path.write_bytes(tiff_bytes(data=data, t258=16, t339=2, t259=32773, t279=97))
+    assert np.array_equal(read_images(path)[0], pixels.reshape(6, 8))
 
 
 def test_data_set_of_one_slice_reads_well():
