@@ -1,4 +1,4 @@
-"""Equation 2 against brute force: `tinyunet/weights/` (lesson 09)."""
+"""Equation 2 against brute force: `tinyunet/weights/` (lesson 08)."""
 
 import math
 from pathlib import Path

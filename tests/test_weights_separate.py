@@ -1,4 +1,4 @@
-"""Borders between touching cells: `tinyunet/weights/separate.py` (lesson 09)."""
+"""Borders between touching cells: `tinyunet/weights/separate.py` (lesson 08)."""
 
 import warnings
 

@@ -2,7 +2,7 @@
 
 `elastic_deform` and `random_transform` draw and apply in one call. `draw_transform` draws a
 `Transform` of plain numbers, `apply_transform` evaluates any window of it, `source_coordinates` and
-`grid_lines` are there to draw it. Lesson: lessons/08-elastic-deformation.md.
+`grid_lines` are there to draw it. Lesson: lessons/09-elastic-deformation.md.
 """
 
 from tinyunet.augment.draw import draw_transform, elastic_deform, on_pixels, random_transform

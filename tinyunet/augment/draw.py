@@ -4,7 +4,7 @@ All randomness of the augmentation is in `draw_transform`; what it returns is pl
 
 Paper: section 3.1, which names shift, rotation, elastic deformation (3×3 grid, 10 pixels) and
 grey-value variation, and gives no range but that one. Ours are the defaults below. Lesson:
-lessons/08-elastic-deformation.md.
+lessons/09-elastic-deformation.md.
 """
 
 import math

@@ -10,7 +10,7 @@ Its price is one small linear system per axis (a B-spline blurs its coefficients
 sharpened first), which for a grid of 3×3 costs nothing. For the image itself it would cost a pass
 over the whole image for every tile; images therefore use Keys' cubic (plain.py), which needs none.
 
-Paper: section 3.1. Lesson: lessons/08-elastic-deformation.md.
+Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 import numpy as np

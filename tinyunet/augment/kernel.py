@@ -7,7 +7,7 @@ image) are gone. Both entry points release the GIL. `warp_parallel` shares the r
 threads; `warp_serial` is for data threads that work beside the network, which uses the cores itself
 (and numba's fallback threading layer must not be entered from two threads at once).
 
-Paper: section 3.1. Lesson: lessons/08-elastic-deformation.md.
+Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 import math

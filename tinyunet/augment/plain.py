@@ -9,7 +9,7 @@ The mirrored image is read with three kernels, each for its kind of array:
 - labels: the nearest pixel. Exactly half way, the pixel with the larger index wins: floor(x + ½).
 - weight maps: linear.
 
-Paper: section 3.1. Lesson: lessons/08-elastic-deformation.md.
+Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@
 an image, however large the image is. It has two bodies that agree, `plain=True` (plain.py) and the
 compiled pass (kernel.py).
 
-Paper: section 3.1. Lesson: lessons/08-elastic-deformation.md.
+Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 from typing import NamedTuple

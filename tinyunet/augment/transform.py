@@ -7,7 +7,7 @@ An output pixel p (row, column) of a frame of `size` pixels looks at the source 
 R rotates, F flips, and u is the elastic displacement: a bicubic surface through the vectors drawn
 on a coarse grid (field.py). The three are evaluated together, so that the image is resampled once.
 
-Paper: section 3.1. Lesson: lessons/08-elastic-deformation.md.
+Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 import math

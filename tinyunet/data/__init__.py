@@ -1,6 +1,6 @@
 """From files to arrays and back: stacks, folders, labels, synthetic pictures, training tiles.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 from tinyunet.data.dataset import Dataset, normalise

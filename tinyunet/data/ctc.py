@@ -5,7 +5,7 @@ hand) or `01_ST/SEG/` (silver, from earlier winners) as `man_seg000.tif`, 16 bit
 object. Most frames have no gold truth: only those that do enter the loss and the score. Results
 are written as `mask000.tif`.
 
-Source: the challenge's "Naming and file content conventions". Lesson: lessons/05-data.md.
+Source: the challenge's "Naming and file content conventions". Lesson: lessons/11-training.md.
 """
 
 import re

@@ -3,7 +3,7 @@
 Shapes: an image is (C, H, W) float32, normalised; labels are (H, W) int32; `valid` is (H, W) bool.
 Slices may differ in size, so a data set is a list, not one big array.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 from dataclasses import dataclass

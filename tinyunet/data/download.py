@@ -3,7 +3,7 @@
 The one place in the package that uses the network. Every file's SHA-256 is known in advance
 (isbi2012.json beside this file); what has been fetched once stays in the user's cache.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 import json

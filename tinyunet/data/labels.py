@@ -5,7 +5,7 @@ Membranes come as 0/255 or 0/1, several classes as 0, 1, 2 …, cells as one num
 of many a forum thread, so the rule is strict: what does not fit is refused and the values found
 are listed.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 import numpy as np

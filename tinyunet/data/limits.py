@@ -11,7 +11,7 @@ The rules here bound the memory by what is really on the disk:
 - files that Pillow decodes (PNG, and TIFF with the rarer compressions) hold at most `MAX_PIXELS`
   a page, which is below the size at which Pillow itself begins to warn.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 MAX_RATIO = 1100

@@ -6,7 +6,7 @@ idea that keeps it short: every string of the dictionary has just been written t
 entry is no string but a place in the output and a length.
 
 Source: TIFF revision 6.0, section 13 (T. Welch, A technique for high-performance data compression,
-IEEE Computer 17(6), 1984). Lesson: lessons/05-data.md.
+IEEE Computer 17(6), 1984). Lesson: lessons/11-training.md.
 """
 
 import numpy as np

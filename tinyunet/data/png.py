@@ -4,7 +4,7 @@ A PNG file is a signature and a row of chunks, each with its length, name and ch
 over them tells the picture's size before anything is decoded, finds a file cut short, and, thanks
 to the checksums, any flipped bit.
 
-Source: PNG specification, second edition (ISO/IEC 15948), section 5. Lesson: lessons/05-data.md.
+Source: PNG specification, second edition (ISO/IEC 15948), section 5. Lesson: lessons/11-training.md.
 """
 
 import os

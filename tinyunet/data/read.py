@@ -1,6 +1,6 @@
 """Images and their labels from files: stacks, folders, Cell Tracking Challenge sequences.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 from pathlib import Path

@@ -4,7 +4,7 @@ Prediction needs one slice after the other of a stack that may be longer than th
 needs all of a small one. Both begin here: `open_stack` looks at every header, refuses what is no
 stack of grey (or, where asked, colour) slices, and reads pixels only when a page is asked for.
 
-Shapes: a page is (H, W), or (C, H, W) for colour. Lesson: lessons/05-data.md.
+Shapes: a page is (H, W), or (C, H, W) for colour. Lesson: lessons/11-training.md.
 """
 
 import re

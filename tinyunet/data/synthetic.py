@@ -5,7 +5,7 @@ the way real ones are: organelles inside the cells are as dark as membranes, the
 and some membranes are faint, so that no grey value tells the two apart and a network must look at
 shapes.
 
-Shapes: images (n, size, size) uint8, labels the same. Lesson: lessons/05-data.md.
+Shapes: images (n, size, size) uint8, labels the same. Lesson: lessons/11-training.md.
 """
 
 import numpy as np

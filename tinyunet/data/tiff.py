@@ -5,7 +5,7 @@ page packed by deflate or LZW is unpacked strip by strip with a bound on the out
 (PackBits, fax, Zstandard …) the page's own strips are wrapped in a fresh little TIFF file in
 memory and given to Pillow, whose decoder so never sees a byte of the foreign file's header.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 import io

@@ -7,7 +7,7 @@ is the same with wider numbers. A page of code suffices to read that, and readin
 gives what a general library cannot promise: every number is compared with the length of the file
 before it is used, and nothing in it is followed to another file (the OME format would).
 
-Source: TIFF revision 6.0 (Adobe 1992); BigTIFF as in libtiff. Lesson: lessons/05-data.md.
+Source: TIFF revision 6.0 (Adobe 1992); BigTIFF as in libtiff. Lesson: lessons/11-training.md.
 """
 
 import struct

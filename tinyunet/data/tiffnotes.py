@@ -4,7 +4,7 @@ TIFF knows pages, not axes: a film of 5 frames with 2 channels is ten pages. Pro
 meaning in the free-text description, each in its own manner. It is read here for one purpose, to
 refuse a stack that is more than slices; no file name in it is ever used.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 import json

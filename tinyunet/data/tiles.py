@@ -5,7 +5,7 @@ middle (572 → 388: 92 pixels of context on each side). What lies beyond the im
 in the paper's figure 2. The poses are exact (flips and quarter turns move pixels, they never
 interpolate); the paper's full recipe with elastic deformation is in tinyunet/augment.
 
-Shapes: image (C, H, W), maps (H, W). Lesson: lessons/05-data.md.
+Shapes: image (C, H, W), maps (H, W). Lesson: lessons/11-training.md.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ A result grows in a temporary file beside its final name and takes that name onl
 complete and on the disk: a reader never sees half a stack, and an interrupted run leaves the
 earlier result as it was.
 
-Lesson: lessons/05-data.md.
+Lesson: lessons/11-training.md.
 """
 
 import os

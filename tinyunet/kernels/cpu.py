@@ -1,6 +1,6 @@
 """Which kernel computes what on the CPU: the dispatch, by shape, the reason beside each branch.
 
-Lesson: lessons/08-fast-cpu.md. The functions have the names, the shapes and the results of the
+Lesson: lessons/14-fast-on-a-cpu.md. The functions have the names, the shapes and the results of the
 operations in `tinyunet/ops/`, which call them where `takes(...)` says so and stay in charge of all
 checks. Arrays are (N, C, H, W) to the outside; in memory the maps made here are channels last: an
 (N, H, W, C) array, handed around as its transposed view. So the kernels of the next layer

@@ -1,6 +1,6 @@
 """3×3 convolution for an image of very few channels: the network's first layer.
 
-Lesson: lessons/08-fast-cpu.md. With one input channel there are 9 products for each output and
+Lesson: lessons/14-fast-on-a-cpu.md. With one input channel there are 9 products for each output and
 nothing to save: the time goes into writing y once, so the plain sum is best. Arrays are channels
 last, x (N, H, W, C) and y (N, Ho, Wo, K), and the innermost loops run over the K output channels.
 """

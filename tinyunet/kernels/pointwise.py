@@ -1,6 +1,6 @@
 """1×1 convolution and 2×2 up-convolution: matrix products over the pixels, channels last.
 
-Lesson: lessons/08-fast-cpu.md. With channels last a map is a matrix (pixels, channels) as it
+Lesson: lessons/14-fast-on-a-cpu.md. With channels last a map is a matrix (pixels, channels) as it
 stands, and both layers are products of that matrix. The up-convolution's output needs no
 interleaving afterwards: for the upper (a = 0) and the lower row (a = 1) of the 2×2 patches
 

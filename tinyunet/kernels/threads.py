@@ -1,6 +1,6 @@
 """How many threads work, and how a layer's work is dealt out to them.
 
-Lesson: lessons/08-fast-cpu.md. A layer is cut into blocks; each thread takes its share of the
+Lesson: lessons/14-fast-on-a-cpu.md. A layer is cut into blocks; each thread takes its share of the
 blocks through numba kernels and NumPy's matrix products, both of which release Python's lock, so
 plain Python threads do. Inside, BLAS is held to one thread: a product of one block is too small to
 share out, and two pools of threads on the same cores only get in each other's way.

@@ -1,6 +1,6 @@
 """3×3 convolution with bias and ReLU through Winograd F(4×4, 3×3), forward and whole backward.
 
-Lesson: lessons/08-fast-cpu.md. Source: Lavin and Gray, arXiv 1509.09308; Cook and Toom's
+Lesson: lessons/14-fast-on-a-cpu.md. Source: Lavin and Gray, arXiv 1509.09308; Cook and Toom's
 construction. Arrays are channels last: x (N, H, W, C), y (N, Ho, Wo, K), weight (K, C, 3, 3).
 
 Four outputs in a row need 12 multiplications directly and 6 here, so a 4×4 tile needs 36 instead

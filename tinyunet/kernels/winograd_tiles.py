@@ -1,6 +1,6 @@
 """Winograd F(4×4, 3×3), tile by tile: into the 36 positions and back, and both adjoints.
 
-Lesson: lessons/08-fast-cpu.md. The matrices and the reason why they work are in `winograd.py`.
+Lesson: lessons/14-fast-on-a-cpu.md. The matrices and the reason why they work are in `winograd.py`.
 
     x   (N, H, W, C)    input, channels last       V  (36, T, C)   Bᵀ d B  of each 6×6 input tile
     y   (N, Ho, Wo, K)  output, channels last      M  (36, T, K)   V·U, position by position

@@ -1,6 +1,6 @@
 """Memory for a step's arrays, kept from step to step instead of handed back to the system.
 
-Lesson: lessons/08-fast-cpu.md. A fresh array costs more than its arithmetic: the system maps
+Lesson: lessons/14-fast-on-a-cpu.md. A fresh array costs more than its arithmetic: the system maps
 and zeroes each of its pages at the first touch, and a step of the paper's network asks for
 hundreds of megabytes. A `Workspace` keeps a few large segments and cuts pieces from them. A piece
 returns by itself when the last array that looks at it dies, so operations stay pure: nobody has

@@ -1,6 +1,6 @@
 """The weight map of equation 2, and the borders that part touching cells.
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3, equation 2 and figure 3.
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2 and figure 3.
 
 | file | what it holds |
 | --- | --- |

@@ -1,6 +1,6 @@
 """d1 and d2 of equation 2: the two nearest distinct cells of every pixel, exactly.
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3, equation 2.
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2.
 
 The plain way (`naive.py`) is one Euclidean distance transform a cell, so its cost grows with the
 number of cells. Here the cost does not, because no pixel needs to hear of more than two cells:

@@ -1,6 +1,6 @@
 """Equation 2: w(x) = w_c(x) + w0 · exp(-(d1(x) + d2(x))² / (2 σ²)).
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3, equation 2 and figure 3.
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2 and figure 3.
 
 The paper leaves open what this module decides:
 

@@ -1,6 +1,6 @@
 """What a label image means: cells by number, or a mask whose connected parts are the cells.
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3 ("cell" in equation 2 is one instance).
+Lesson: `lessons/08-weight-map.md`. Paper: section 3 ("cell" in equation 2 is one instance).
 
 Shapes: labels (H, W) is one image, (Z, H, W) a stack of Z images that do not see each other.
 """

@@ -1,6 +1,6 @@
 """The weight map and the borders, written as the sentences of the paper: slow and plain.
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3, equation 2.
+Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2.
 
 This is the usual way: one Euclidean distance transform for every cell, stacked and sorted, so
 that time and memory grow with the number of cells. The fast path (`distances.py`,

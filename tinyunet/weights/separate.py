@@ -1,6 +1,6 @@
 """A border of background between touching cells, so that a network can learn to part them.
 
-Lesson: `lessons/09-weight-map.md`. Paper: section 3 ("the separation border is computed using
+Lesson: `lessons/08-weight-map.md`. Paper: section 3 ("the separation border is computed using
 morphological operations"; which ones it does not say).
 
 Two cells touch where pixels of both are neighbours, diagonals included. The pixels of B that
