@@ -91,8 +91,10 @@ def network_checks(device):
     """Yield (network, gradient, relative error) for whole networks of depth 2 to 5."""
     for depth, base, size in ((2, 4, 18), (3, 3, 44), (4, 2, 92), (5, 2, 188)):
         rng = np.random.default_rng(depth)
-        net = UNet(1, 2, depth=depth, base=base, dtype="float64", device=device, dropout=0)
-        x = rng.standard_normal((1, 1, size, size + 2 ** (depth - 1)))
+        net = UNet(2, 2, depth=depth, base=base, dtype="float64", device=device, dropout=0)
+        for bias in (p for name, p in net.params.items() if name.endswith("bias")):
+            bias[...] = net.device.asarray(0.1 * rng.standard_normal(bias.shape))
+        x = rng.standard_normal((1, 2, size, size + 2 ** (depth - 1)))
         shape = net.forward(x)[0].shape
         labels, weights = rng.integers(0, 2, (1, *shape[2:])), rng.random((1, *shape[2:]))
         rows = check_network(net, x, labels, weights, directions=1)

@@ -1,0 +1,93 @@
+"""The same training run in PyTorch: the same tiles, first weights, drop-out and rate.
+
+    python benchmarks/train_torch.py IMAGES LABELS --out RUN-TORCH --base 16 --steps 1500 \\
+        --val 20:24 --no-elastic --no-rotation --no-grey --no-weight-map
+
+Takes the options of `tinyunet train` and writes a log.csv of the same form, so that the two runs
+can be laid side by side. PyTorch computes forward, gradients and updates; tiles and validation are
+tinyunet's, so that both networks see and are judged by the same.
+"""
+
+import copy
+import sys
+from pathlib import Path
+
+import torch
+from torch_unet import torch_unet
+
+from tinyunet import UNet
+from tinyunet.cli import build_parser, common
+from tinyunet.cli.train_command import settings_of
+from tinyunet.data import read_pair
+from tinyunet.feed import TileFeed, prepare_slices
+from tinyunet.plot import plot_curves
+from tinyunet.rundir import RunFolder, read_log
+from tinyunet.train import split, validate
+
+
+def make_peer(net):
+    """Return `net` as a PyTorch module with the same weights, and drop-out drawn as ours is."""
+    peer = torch_unet(net.in_channels, net.n_classes, net.depth, net.base)
+    peer.load_state_dict({name: torch.tensor(p) for name, p in net.params.items()})
+    rng = copy.deepcopy(net.rng)
+
+    def drop(module, _inputs, output):
+        if not module.training or net.dropout == 0:
+            return output
+        keep = torch.tensor(rng.random(tuple(output.shape), dtype="float32") >= net.dropout)
+        return output * keep / (1 - net.dropout)
+
+    getattr(peer, f"down{net.depth}").register_forward_hook(drop)
+    return peer
+
+
+def step(peer, optimiser, tile):
+    """One training step in PyTorch; return the loss."""
+    x, labels, weights = tile
+    optimiser.zero_grad()
+    each = torch.nn.functional.cross_entropy(
+        peer(torch.tensor(x)), torch.tensor(labels.astype("int64")), reduction="none"
+    )
+    loss = (each if weights is None else each * torch.tensor(weights)).mean()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def main(argv):
+    arguments = build_parser().parse_args(["train", *argv])
+    settings = settings_of(arguments)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    parts = split(read_pair(arguments.images, arguments.labels), settings)
+    training, validation = (prepare_slices(part, settings) for part in parts)
+    net = UNet(
+        depth=settings.depth,
+        base=settings.base,
+        dropout=settings.dropout,
+        seed=settings.seed,
+        device="cpu",
+    )
+    peer = make_peer(net)
+    optimiser = torch.optim.SGD(peer.parameters(), lr=settings.rate, momentum=settings.momentum)
+    with RunFolder(arguments.out) as folder, TileFeed(training, settings) as feed:
+        folder.open_log(0)
+        with common.Bar(settings.steps) as bar:
+            for number in range(1, settings.steps + 1):
+                loss = step(peer, optimiser, feed.next_tile())
+                scores = (None, None)
+                if number % settings.val_every == 0 or number == settings.steps:
+                    net.load({k: v.numpy() for k, v in peer.state_dict().items()})
+                    scores = validate(net, validation, settings)
+                folder.log(number, loss, *scores)
+                folder.flush_log()
+                bar(number, loss, scores[1])
+    out = Path(arguments.out)
+    plot_curves(read_log(out / "log.csv"), out / "curves.png")
+    log = read_log(out / "log.csv")
+    best = min((w, s) for w, s in zip(log["val_wrong"], log["step"], strict=True) if w is not None)
+    print(f"{settings.steps} steps, best validation {100 * best[0]:.2f} % wrong at step {best[1]}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
