@@ -151,7 +151,8 @@ def report(base, tile, kind, times, error):
     share = [mine / other for mine, other in zip(ours, peers[best], strict=True)]
     print(
         f"base {base:3} tile {tile} {kind:8} tinyunet {ours[0]:7.3f} s, "
-        f"{best} {peers[best][0]:7.3f} s: share {share[0]:.2f}, of processor {share[1]:.2f}; logits agree to {error:.0e}",
+        f"{best} {peers[best][0]:7.3f} s: share {share[0]:.2f}, "
+        f"of processor {share[1]:.2f}; logits agree to {error:.0e}",
         flush=True,
     )
     return {
