@@ -108,6 +108,17 @@ def test_the_gradient_of_filters_is_cut_into_slices_that_add_up(shim, rng, monke
         _assert_close(got, exact)
 
 
+def test_the_slices_share_the_pixels(shim, rng):
+    x, dy = _normal(rng, (1, 2, 12, 12), (1, 3, 10, 10))
+    partial = shim.empty(3, 3, 18)
+    shim.launch_blocks("filters_tf32", 3, dy, x, partial, 1, 2, 12, 12, 3, 3)
+    pixels = np.arange(100).reshape(10, 10)
+    for s, (first, last) in enumerate([(0, 48), (48, 96), (96, 100)]):  # whole tiles of 16
+        part = np.where((first <= pixels) & (pixels < last), dy, 0).astype(float)
+        exact = naive.conv2d_backward(part, x.astype(float), np.zeros((3, 2, 3, 3)))[1]
+        assert_allclose(partial[s].reshape(exact.shape), exact, atol=2e-3 * np.abs(exact).max())
+
+
 def test_convolution_takes_any_strides(shim, rng):
     x, weight, bias = _normal(rng, (7, 6, 3, 2), (3, 3, 3, 4), (8,))
     x, weight, bias = x.transpose(3, 2, 0, 1), weight.transpose(3, 2, 0, 1), bias[::2]

@@ -1,6 +1,6 @@
-// The names of CUDA C that the package's kernels use, for a C++ compiler: a kernel is run on the CPU
-// block by block, its threads one after another. Where a kernel waits for its block, each thread is
-// a fiber with its own stack, and waiting hands over to the next one.
+// The names of CUDA C that the package's kernels use, for a C++ compiler: a kernel is run on the
+// CPU block by block, its threads one after another. Where a kernel waits for its block, each
+// thread is a fiber with its own stack, and waiting hands over to the next one.
 #pragma once
 #include <ucontext.h>
 
@@ -21,6 +21,10 @@
 struct Index {
     unsigned x = 0, y = 0, z = 0;
 };
+struct float2 {
+    float x, y;
+};
+static inline float2 make_float2(float x, float y) { return {x, y}; }
 static Index blockIdx, threadIdx, blockDim, gridDim;
 using std::min;
 

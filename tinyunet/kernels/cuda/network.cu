@@ -128,7 +128,7 @@ extern "C" __global__ void multiply(const float* a, const float* b, float* y, in
     if (i < size) y[i] = a[i] * b[i];
 }
 
-// sums[r] = sum over images n and places l of x[n, r, l], x (N, rows, length); a block of 256 a row.
+// sums[r] = sum over images n and places l of x[n, r, l], x (N, rows, length); a block a row.
 extern "C" __global__ void __launch_bounds__(256) row_sums(
     const float* x, float* sums, int images, int rows, int length) {
     __shared__ float shared[256];

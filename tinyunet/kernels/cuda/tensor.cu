@@ -113,7 +113,7 @@ __device__ inline void put_sums(float (&sum)[BM / 32][4][4], const Put& put) {
                 put(row + 16 * i + r / 2 * 8, column + 8 * j + r % 2, sum[i][j][r]);
 }
 
-// y (N, O, H + 2 pad - 2, W + 2 pad - 2) from x (N, C, H, W) and filters (9 C, O); bias may be null.
+// y (N, O, H + 2 pad - 2, W + 2 pad - 2) from x (N, C, H, W), filters (9 C, O), bias or null.
 template <int PER_WORD, int BM>
 __device__ inline void convolve(
     const float* x, const float* filters, const float* bias, float* y, int images, int channels,
@@ -132,8 +132,9 @@ __device__ inline void convolve(
     const float* images_x = x + (long long)image * channels * height * width;
     auto column = [&](int, int k) {
         const int channel = k / 9, i = top + k % 9 / 3, j = left + k % 3;
-        const bool inside = image < images && k < depth && i >= 0 && i < height && j >= 0 && j < width;
-        return inside ? images_x[((long long)channel * height + i) * width + j] : 0.0f;
+        const bool known = image < images && k < depth;
+        const bool inside = i >= 0 && i < height && j >= 0 && j < width;
+        return known && inside ? images_x[((long long)channel * height + i) * width + j] : 0.0f;
     };
     float sum[BM / 32][4][4] = {};
     product<PER_WORD, BM, false>(filter, column, 0, depth, sum);
@@ -169,7 +170,8 @@ __device__ inline void convolve_filters(
     auto column = [&](int n, int p) {
         const int k = first_k + n;
         if (k >= depth || p >= last_p) return 0.0f;
-        const int channel = k / 9, i = p % map / out_width + k % 9 / 3, j = p % map % out_width + k % 3;
+        const int channel = k / 9;
+        const int i = p % map / out_width + k % 9 / 3, j = p % map % out_width + k % 3;
         const long long of = (long long)(p / map) * channels + channel;
         return x[(of * height + i) * width + j];
     };

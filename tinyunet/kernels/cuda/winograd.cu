@@ -87,6 +87,21 @@ __device__ inline void load_positions(const float* m, long long stride, float co
         for (int j = 0; j < 6; j++) columns[j][i] = m[(6 * i + j) * stride];
 }
 
+// Store four neighbours of a row, those inside. Where all rows begin on 8 bytes they go in pairs:
+// half as many writes, and every map of a U is of even width.
+__device__ inline void store_row(const float values[4], float* row, int left, int width) {
+#pragma unroll
+    for (int b = 0; b < 4; b += 2) {
+        if (width % 2 == 0) {
+            if (left + b >= width) continue;
+            *reinterpret_cast<float2*>(row + left + b) = make_float2(values[b], values[b + 1]);
+        } else {
+            if (left + b < width) row[left + b] = values[b];
+            if (left + b + 1 < width) row[left + b + 1] = values[b + 1];
+        }
+    }
+}
+
 // v = Bt d B for every tile and channel of x (N, C, H, W); what lies beyond the image counts as 0.
 extern "C" __global__ void __launch_bounds__(128) transform_input(
     const float* x, float* v, int images, int channels, int height, int width, int tile_rows,
@@ -193,13 +208,12 @@ extern "C" __global__ void __launch_bounds__(128) inverse_output(
     for (int a = 0; a < 4; a++) {
         float row[4];
         outputs(half[a], row);
-        if (top + a >= height) continue;
 #pragma unroll
         for (int b = 0; b < 4; b++) {
-            if (left + b >= width) continue;
-            const float value = row[b] + shift;
-            image[(long long)(top + a) * width + left + b] = relu ? larger(value, 0.0f) : value;
+            row[b] += shift;
+            if (relu) row[b] = larger(row[b], 0.0f);
         }
+        if (top + a < height) store_row(row, image + (long long)(top + a) * width, left, width);
     }
 }
 
@@ -289,9 +303,8 @@ extern "C" __global__ void __launch_bounds__(128) input_gradient(
     const int top = 4 * at.row, left = 4 * at.column;
     float* image = dx + ((long long)at.image * channels + channel) * height * width;
 #pragma unroll
-    for (int a = 0; a < 4; a++)
-#pragma unroll
-        for (int b = 0; b < 4; b++)
-            if (top + a < height && left + b < width)
-                image[(long long)(top + a) * width + left + b] = block[a][b];
+    for (int a = 0; a < 4; a++) {
+        if (top + a >= height) continue;
+        store_row(block[a], image + (long long)(top + a) * width, left, width);
+    }
 }
