@@ -8,7 +8,14 @@ import argparse
 import os
 import sys
 
-from tinyunet.cli import data_commands, demo_command, net_commands, predict_command, train_command
+from tinyunet.cli import (
+    check_command,
+    data_commands,
+    demo_command,
+    net_commands,
+    predict_command,
+    train_command,
+)
 
 COMMANDS = (
     demo_command,
@@ -16,6 +23,7 @@ COMMANDS = (
     predict_command,
     net_commands,
     data_commands,
+    check_command,
 )
 
 

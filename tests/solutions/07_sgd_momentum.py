@@ -1,0 +1,17 @@
+"""Reference solution."""
+
+import math
+
+
+def he_deviation(shape, kind):
+    if kind == "up-convolution":
+        incoming = shape[0]
+    else:
+        incoming = math.prod(shape[1:])
+    return math.sqrt(2 / incoming)
+
+
+def sgd_momentum(param, grad, velocity, rate, momentum):
+    velocity = momentum * velocity + grad
+    param = param - rate * velocity
+    return param, velocity
