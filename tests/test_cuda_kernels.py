@@ -1,5 +1,7 @@
 """The GPU path, run on the CPU from the same sources, against the loops over the formulas."""
 
+import re
+
 import numpy as np
 import pytest
 from cuda_shim import rounded, shim_gpu
@@ -266,9 +268,13 @@ def test_momentum_checks_its_arrays(shim):
         return [[named[name]] for name in "pvg"]
 
     rate = np.ones(1, np.float32)
-    with pytest.raises(ValueError, match="row-major float32"):
+    with pytest.raises(
+        ValueError, match="^parameters, velocities and gradients must be row-major float32$"
+    ):
         gpu_ops.momentum_update(shim, *arrays(p=np.zeros((2, 3))), rate, 0.9)
-    with pytest.raises(ValueError, match="row-major float32"):
+    with pytest.raises(
+        ValueError, match="^parameters, velocities and gradients must be row-major float32$"
+    ):
         gpu_ops.momentum_update(shim, *arrays(g=np.zeros((3, 2), np.float32).T), rate, 0.9)
     with pytest.raises(ValueError, match=r"parameter \(2, 3\), velocity \(6,\)"):
         gpu_ops.momentum_update(shim, *arrays(v=np.zeros(6, np.float32)), rate, 0.9)
@@ -297,6 +303,54 @@ def test_gradients_of_another_shape_are_refused(shim, rng):
         with pytest.raises(ValueError, match="dy has shape") as error:
             backward(wrong, cache)
         assert str(error.value) == f"dy has shape (1, 2, 3, 5), not {shape}"
+
+
+def test_inputs_that_do_not_go_together_are_refused(shim, rng):
+    x, weight, bias, up = _normal(rng, (2, 2, 6, 6), (3, 2, 3, 3), (3,), (2, 4, 2, 2))
+    labels = np.zeros((2, 6, 6), int)
+    cases = [
+        (gpu.conv2d, (x, weight[:, :1], bias), "weight has shape (3, 1, 3, 3), not (3, 2, 3, 3)"),
+        (gpu.conv2d_relu, (x, weight, bias[:2]), "bias has shape (2,), not (3,)"),
+        (
+            gpu.conv2d,
+            (x[:, :, :2], weight, bias),
+            "x (2, 2, 2, 6) is smaller than the kernel of weight (3, 2, 3, 3)",
+        ),
+        (
+            gpu.conv2d_relu,
+            (x[..., :2], weight, bias),
+            "x (2, 2, 6, 2) is smaller than the kernel of weight (3, 2, 3, 3)",
+        ),
+        (gpu.max_pool2d, (x[..., :5],), "x has shape (2, 2, 6, 5), not (2, 2, 6, 4)"),
+        (gpu.max_pool2d, (x[:, :, :5],), "x has shape (2, 2, 5, 6), not (2, 2, 4, 6)"),
+        (gpu.up_conv2d, (x, up[:1], bias), "weight has shape (1, 4, 2, 2), not (2, 4, 2, 2)"),
+        (gpu.up_conv2d, (x, up, bias), "bias has shape (3,), not (4,)"),
+        (
+            gpu.center_crop_concat,
+            (x[:1], x),
+            "skip (1, 2, 6, 6) cannot be cropped to x (2, 2, 6, 6)",
+        ),
+        (
+            gpu.center_crop_concat,
+            (x[:, :, :5], x),
+            "skip (2, 2, 5, 6) cannot be cropped to x (2, 2, 6, 6)",
+        ),
+        (
+            gpu.center_crop_concat,
+            (x[..., :5], x),
+            "skip (2, 2, 6, 5) cannot be cropped to x (2, 2, 6, 6)",
+        ),
+        (gpu.softmax_cross_entropy, (x, labels[:1]), "labels has shape (1, 6, 6), not (2, 6, 6)"),
+        (
+            gpu.softmax_cross_entropy,
+            (x, labels, x[:, 0, :5]),
+            "weights has shape (2, 5, 6), not (2, 6, 6)",
+        ),
+    ]
+    for function, arguments, message in cases:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            function(*arguments)
+    assert shim.launched == {}
 
 
 def test_what_is_taken(rng):

@@ -45,7 +45,7 @@ def test_a_launch_has_enough_blocks_and_converted_arguments():
     partial = gpu.empty(5, dtype=np.float64)
     gpu.launch_blocks("sum_partials", 1, partial, partial, 5, 2)
     assert type(gpu.started.pop()[4][3]) is np.float64
-    gpu.launch("inverse_output", 1, X, None, X, *range(7))
+    gpu.launch("transform_gradient", 1, X, None, X, *range(6))
     assert gpu.started.pop()[4][1] is None
 
 
@@ -57,6 +57,11 @@ def test_a_launch_has_enough_blocks_and_converted_arguments():
             (X.astype(float), X, 2, 3, 4),
             TypeError,
             r"^x of kernel row_sums must be an array of float32 on the device: got float64$",
+        ),
+        (
+            (None, X, 2, 3, 4),
+            TypeError,
+            r"^x of kernel row_sums must be an array of float32 on the device: got NoneType$",
         ),
         (([1.0], X, 2, 3, 4), TypeError, "x of kernel row_sums must be .* got list$"),
         ((X[..., ::2], X, 2, 3, 2), ValueError, r"^x of kernel row_sums must be row-major: got"),

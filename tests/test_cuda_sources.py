@@ -99,6 +99,14 @@ def test_signatures_are_read_from_the_sources():
         Parameter("rows", "int", False),
         Parameter("length", "int", False),
     )
+    nullable = {
+        (kernel, parameter.name)
+        for kernel, signature in found.items()
+        for parameter in signature.parameters
+        if parameter.may_be_null
+    }
+    assert nullable > {("softmax_loss", "weights"), ("transform_gradient", "y")}
+    assert {name for _, name in nullable} == {"weights", "y", "bias"}
     assert found["transform_input"].threads == 128
     assert found["multiply"].threads == 256  # where the source states no other
     assert found["momentum_update"].parameters[0] == Parameter("all", "Parameters", False)

@@ -105,6 +105,7 @@ def _convolutions(weight, name):
 
 def conv2d(x, weight, bias):
     """As `ops.conv2d`, for 3×3 and 1×1 kernels."""
+    _check_filters(x, weight, bias)
     name = _precision.get()
     forward, _ = _convolutions(weight, name)
     return forward(_gpu(x), x, weight, bias, False), Saved((x, weight, None, name))
@@ -112,6 +113,7 @@ def conv2d(x, weight, bias):
 
 def conv2d_relu(x, weight, bias):
     """As `ops.conv2d_relu`, for 3×3 and 1×1 kernels."""
+    _check_filters(x, weight, bias)
     name = _precision.get()
     forward, _ = _convolutions(weight, name)
     y = forward(_gpu(x), x, weight, bias, True)
@@ -132,6 +134,7 @@ conv2d_backward = conv2d_relu_backward  # the cache says whether there was a ReL
 
 def max_pool2d(x):
     """As `ops.max_pool2d`."""
+    _check_shape("x", x, (*x.shape[:2], x.shape[2] // 2 * 2, x.shape[3] // 2 * 2))
     y, x = gpu_ops.max_pool2d(_gpu(x), x)
     return y, Saved((x,))
 
@@ -147,6 +150,8 @@ def max_pool2d_backward(dy, cache, onto=None):
 
 def up_conv2d(x, weight, bias):
     """As `ops.up_conv2d`."""
+    _check_shape("weight", weight, (x.shape[1], weight.shape[1], 2, 2))
+    _check_shape("bias", bias, weight.shape[1:2])
     name = _precision.get()
     y = gpu_ops.up_conv2d(_gpu(x), x, weight, bias, name)
     return y, Saved((x, weight, name))
@@ -161,6 +166,8 @@ def up_conv2d_backward(dy, cache):
 
 def center_crop_concat(skip, x):
     """As `ops.center_crop_concat`."""
+    if len(skip) != len(x) or any(skip.shape[i] < x.shape[i] for i in (2, 3)):
+        raise ValueError(f"skip {skip.shape} cannot be cropped to x {x.shape}")
     return gpu_ops.center_crop_concat(_gpu(x), skip, x), Saved((skip.shape, x.shape))
 
 
@@ -188,6 +195,9 @@ def dropout_backward(dy, cache):
 
 def softmax_cross_entropy(logits, labels, weights=None):
     """As `ops.softmax_cross_entropy`; the gradient is made in the same pass and kept."""
+    _check_shape("labels", labels, (len(logits), *logits.shape[2:]))
+    if weights is not None:
+        _check_shape("weights", weights, labels.shape)
     loss, dlogits = gpu_ops.softmax_cross_entropy(_gpu(logits), logits, labels, weights)
     return loss, Saved((dlogits,))
 
@@ -215,7 +225,15 @@ def momentum_update(params, velocity, grads, rate, momentum):
     gpu_ops.momentum_update(gpu, *lists, rate, momentum)
 
 
+def _check_filters(x, weight, bias):
+    """Raise ValueError unless weight and bias go with x, and the kernel fits into it."""
+    _check_shape("weight", weight, (len(weight), x.shape[1], *weight.shape[2:]))
+    _check_shape("bias", bias, weight.shape[:1])
+    if x.shape[2] < weight.shape[2] or x.shape[3] < weight.shape[3]:
+        raise ValueError(f"x {x.shape} is smaller than the kernel of weight {weight.shape}")
+
+
 def _check_shape(name, array, shape):
-    """Raise ValueError unless a gradient has the shape of what it is the gradient of."""
+    """Raise ValueError unless `array` has `shape`: a kernel would read beyond it."""
     if tuple(array.shape) != tuple(shape):
         raise ValueError(f"{name} has shape {array.shape}, not {tuple(shape)}")

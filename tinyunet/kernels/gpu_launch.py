@@ -64,7 +64,7 @@ class Gpu:
         """Return `argument` as the launch takes it, or raise and name the parameter."""
         name = f"{parameter.name} of kernel {kernel}"
         if parameter.is_pointer:
-            if argument is None:
+            if argument is None and parameter.may_be_null:
                 return None
             wanted = np.dtype(DTYPES[parameter.type])
             if not isinstance(argument, self.xp.ndarray) or argument.dtype != wanted:

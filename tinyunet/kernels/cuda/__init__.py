@@ -18,15 +18,20 @@ _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\((?P<threads>\d+)\)\s+)?'
     r"(?P<name>\w+)\((?P<parameters>[^)]*)\)"
 )
+_NULLABLE = re.compile(r"(\w+) [=!]= nullptr")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel: `type` is the C type, without `const` and `*`."""
+    """One parameter of a kernel: `type` is the C type, without `const` and `*`.
+
+    A pointer may be null if the source compares that name with nullptr.
+    """
 
     name: str
     type: str
     is_pointer: bool
+    may_be_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,15 @@ def signatures():
     """Return {kernel: Signature} of all kernels in all sources."""
     found = {}
     for name in SOURCES:
+        nullable = set(_NULLABLE.findall(source(name)))
         for match in _KERNEL.finditer(source(name)):
-            parameters = tuple(_parameter(p) for p in match["parameters"].split(","))
+            parameters = tuple(_parameter(p, nullable) for p in match["parameters"].split(","))
             found[match["name"]] = Signature(name, parameters, int(match["threads"] or 256))
     return found
 
 
-def _parameter(text):
-    """Read one parameter, such as "const float* x"."""
+def _parameter(text, nullable):
+    """Read one parameter, such as "const float* x"; `nullable` names those that may be null."""
     type_, name = text.replace("const ", "").strip().rsplit(maxsplit=1)
-    return Parameter(name, type_.rstrip("*"), type_.endswith("*"))
+    is_pointer = type_.endswith("*")
+    return Parameter(name, type_.rstrip("*"), is_pointer, is_pointer and name in nullable)
