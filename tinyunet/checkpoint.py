@@ -15,7 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyunet.init import parameter_shapes
+
 FORMAT = "tinyunet-1"
+_DEEPEST = 30  # 2^30 pixels to a side at the bottom: nobody's network
 
 
 @contextmanager
@@ -68,16 +71,16 @@ def checksum(tensors, meta):
 def save_checkpoint(path, tensors, meta):
     """Write `tensors` (a dict of NumPy arrays) and `meta` (what JSON can hold) to `path`, whole.
 
+    Names are "params/…" and "velocity/…"; `meta` must hold the "architecture". Equal contents give
+    equal files.
     Raises OSError, with `path` untouched, where the disk is full or the folder read-only.
     """
     from safetensors.numpy import save_file
 
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    header = {
-        "format": FORMAT,
-        "meta": json.dumps(meta, sort_keys=True),
-        "sha256": checksum(tensors, meta),
-    }
+    header = {"format": FORMAT, "sha256": checksum(tensors, meta), "meta": meta}
+    # One entry: safetensors writes several in any order, and equal runs shall give equal files.
+    header = {"tinyunet": json.dumps(header, sort_keys=True)}
     with atomic_write(path) as temporary:
         _save(save_file, tensors, temporary, header, path)
 
@@ -95,7 +98,8 @@ def load_checkpoint(path):
     """Return (tensors, meta) as `save_checkpoint` wrote them.
 
     Raises FileNotFoundError for a missing file and ValueError, naming the file, for one that is no
-    safetensors file, was truncated, was not written by this package, or fails its checksum.
+    safetensors file, was truncated, was not written by this package, fails its checksum, or holds
+    other tensors than its architecture has, NaN or infinity.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -104,20 +108,62 @@ def load_checkpoint(path):
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, "np") as file:
-            header = file.metadata() or {}
+            header = (file.metadata() or {}).get("tinyunet")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # AttributeError: a dtype that NumPy has no name for
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: not a whole safetensors file ({reason})") from error
-    if header.get("format") != FORMAT or "meta" not in header:
+    if header is None:
         raise ValueError(f"{path}: a safetensors file, but not one that tinyunet wrote")
     try:
-        meta = json.loads(header["meta"])
-    except json.JSONDecodeError as error:
+        header = json.loads(header)
+        known, digest, meta = header["format"] == FORMAT, header["sha256"], header["meta"]
+        built = meta["architecture"]
+    except (json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: its metadata are damaged ({error})") from error
-    if checksum(tensors, meta) != header.get("sha256"):
+    if not known:
+        raise ValueError(f"{path}: its format is {header['format']!r}: wanted {FORMAT!r}")
+    if checksum(tensors, meta) != digest:
         raise ValueError(f"{path}: fails its checksum: the file was damaged after it was written")
+    _check_tensors(path, tensors, built)
     return tensors, meta
+
+
+def _check_tensors(path, tensors, built):
+    """Refuse tensors that are not those of a network so `built`, before any memory goes into one.
+
+    `built` is the file's own word for its architecture: a small file may claim a large network.
+    """
+    kinds = {name.partition("/")[0] for name in tensors} - {"params", "velocity"}
+    if kinds:
+        raise ValueError(
+            f"{path}: holds tensors that no checkpoint has: {', '.join(sorted(kinds))}"
+        )
+    wanted = _shapes(path, built)
+    for kind in ("params", "velocity"):
+        part = strip_prefix(tensors, f"{kind}/")
+        if kind == "velocity" and not part:
+            continue  # a file of weights only
+        for name in sorted({*wanted, *part}):
+            has = part[name].shape if name in part else "missing"
+            needs = wanted.get(name, "no such tensor")
+            if has != needs:
+                raise ValueError(f"{path}: {kind}/{name} is {has}, its architecture has {needs}")
+            if part[name].dtype.kind != "f" or not np.isfinite(part[name]).all():
+                raise ValueError(f"{path}: {kind}/{name} holds NaN, infinity or no floats")
+
+
+def _shapes(path, built):
+    """{name: shape} of the parameters of the architecture that a file names."""
+    try:
+        if built["depth"] > _DEEPEST:
+            raise ValueError(f"depth {built['depth']} is more than {_DEEPEST}")
+        return parameter_shapes(
+            *(built[name] for name in ("in_channels", "n_classes", "depth", "base"))
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: its architecture is damaged ({error})") from error
 
 
 def architecture(net):

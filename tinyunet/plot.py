@@ -56,7 +56,7 @@ def plot_curves(log, path):
         width = max(1, len(steps) // 50)
         left.plot(steps, loss, color=BLUE, alpha=0.2, linewidth=0.7)
         left.plot(steps, running_mean(loss, width), color=BLUE, label=f"training, mean of {width}")
-        left.set_ylim(0, 1.2 * np.percentile(loss, 98))
+        left.set_ylim(0, max(1.2 * np.percentile(loss, 98), 1e-6))
     if validated:
         at = steps[validated]
         val_loss = [log["val_loss"][i] for i in validated]
@@ -72,7 +72,7 @@ def plot_curves(log, path):
             ha="center",
             arrowprops={"arrowstyle": "->", "color": "0.4"},
         )
-        right.set_ylim(0, 1.1 * max(wrong.max(), 1.4 * wrong[best]))
+        right.set_ylim(0, max(1.1 * max(wrong.max(), 1.4 * wrong[best]), 0.01))
     else:
         right.text(0.5, 0.5, "no validation", ha="center", va="center", color="0.5")
     if left.get_legend_handles_labels()[0]:

@@ -16,32 +16,58 @@ import os
 from pathlib import Path
 
 from tinyunet.checkpoint import atomic_write
+from tinyunet.settings import Settings
 
 HEADER = "step,loss,val_loss,val_wrong\n"
+_FILES = ("settings.json", "last.safetensors", "best.safetensors", "log.csv", "curves.png")
+
+
+def check_folder(path, resume=False):
+    """Return whether `path` holds a run to go on with; raise if it cannot become a run's folder.
+
+    Looks only, so that a command can say no before it reads hours of data. With `resume=True` and
+    an empty folder the answer is no, so that a job that is always started with --resume starts at
+    all. Raises FileExistsError for a file, for a folder with a run unless `resume`, and for one
+    whose settings.json or last checkpoint somebody took away: nothing is overwritten.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path}: is a file, but a run needs a folder")
+    there = [name for name in _FILES if (path / name).exists()]
+    if there and not resume:
+        raise FileExistsError(
+            f"{path}: holds a run already ({there[0]}): give --resume to go on with it, or another "
+            "folder"
+        )
+    if there and "settings.json" not in there:
+        raise FileExistsError(f"{path}: holds {there[0]} but no settings.json: cannot be resumed")
+    log = path / "log.csv"
+    begun = "best.safetensors" in there or (log.exists() and log.stat().st_size > len(HEADER))
+    if begun and "last.safetensors" not in there:
+        raise FileExistsError(f"{path}: its last.safetensors is gone: cannot be resumed")
+    return bool(there)
 
 
 class RunFolder:
     """An open run folder, locked against a second run until `close`.
 
-    `resuming` tells whether there is a run to go on with; with `resume=True` and an empty folder
-    there is not, so that a job that is always started with --resume starts at all. Raises
-    FileExistsError if the folder holds a run and `resume` is False, BlockingIOError if another
-    process is writing into it, and other OSErrors where it cannot be made or written to.
+    `resuming` tells whether there is a run to go on with. Raises what `check_folder` raises,
+    BlockingIOError if another process is writing into the folder, and other OSErrors where it
+    cannot be made or written to. A folder in which no run began is left as it was found.
     """
 
     def __init__(self, path, resume=False):
         self.path = Path(path)
-        if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"{self.path}: is a file, but a run needs a folder")
-        self.resuming = resume and self.settings_file.exists()
-        if self.settings_file.exists() and not resume:
-            raise FileExistsError(
-                f"{self.path}: holds a run already: give --resume to go on with it, "
-                "or another folder"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path / ".lock")
         self._log = None
+        check_folder(self.path, resume)
+        self._made = _make_folders(self.path)
+        self._lock = _lock(self.path / ".lock")
+        try:
+            self.resuming = check_folder(self.path, resume)  # again: now nobody else changes it
+            self._remove_leftovers()
+        except OSError:
+            os.close(self._lock)
+            raise
 
     @property
     def settings_file(self):
@@ -68,12 +94,8 @@ class RunFolder:
             temporary.write_text(text + "\n", encoding="utf-8")
 
     def read_settings(self):
-        """Return (settings, data fingerprint) of the run; ValueError if the file is damaged."""
-        try:
-            content = json.loads(self.settings_file.read_text(encoding="utf-8"))
-            return content["settings"], content["data"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.settings_file}: damaged ({error})") from error
+        """Return (`Settings`, data fingerprint) of the run, as `read_settings` does."""
+        return read_settings(self.path)
 
     def open_log(self, size):
         """Open the log for adding lines, cut back to its first `size` bytes (0: a new log).
@@ -96,25 +118,59 @@ class RunFolder:
         shown = [
             "" if value is None else repr(float(value)) for value in (loss, val_loss, val_wrong)
         ]
-        self._log.write((",".join([str(step), *shown]) + "\n").encode())
+        with self._naming_the_log():
+            self._log.write((",".join([str(step), *shown]) + "\n").encode())
 
     def flush_log(self):
         """Bring the log to the disk and return its size in bytes."""
-        self._log.flush()
-        os.fsync(self._log.fileno())
-        return self._log.tell()
+        with self._naming_the_log():
+            self._log.flush()
+            os.fsync(self._log.fileno())
+            return self._log.tell()
+
+    @contextlib.contextmanager
+    def _naming_the_log(self):
+        """An error while writing knows no file name; whoever reads it wants one."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(f"{self.log_file}: could not be written: {error}") from error
 
     def close(self):
         """Close the log and let another run into the folder."""
-        if self._log is not None:
-            self._log.close()
-        os.close(self._lock)
+        try:
+            if self._log is not None:
+                with self._naming_the_log():
+                    self._log.close()
+        finally:
+            if not self.settings_file.exists():  # nothing began: leave no trace
+                self._remove_traces()
+            os.close(self._lock)
+
+    def _remove_leftovers(self):
+        """Remove the half-written files of a process that was killed."""
+        for file in self.path.glob(".*.tmp"):
+            if file.name.startswith(tuple(f".{name}." for name in _FILES)):
+                file.unlink()
+
+    def _remove_traces(self):
+        (self.path / ".lock").unlink(missing_ok=True)
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # somebody put something into it
+                folder.rmdir()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
+
+
+def _make_folders(path):
+    """Make `path` and the folders above it; return those made, the deepest first."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    return missing
 
 
 def _lock(path):
@@ -124,6 +180,8 @@ def _lock(path):
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not path.exists() or os.stat(path).st_ino != os.fstat(handle).st_ino:
+            raise BlockingIOError  # its last owner took the file away: this lock locks nothing
     except BlockingIOError:
         owner = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(handle)
@@ -134,6 +192,16 @@ def _lock(path):
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def read_settings(folder):
+    """Return (`Settings`, data fingerprint) of a run folder; ValueError if the file is damaged."""
+    file = Path(folder) / "settings.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**content["settings"]), str(content["data"])
+    except (ValueError, RecursionError, KeyError, TypeError) as error:  # JSON's are ValueErrors
+        raise ValueError(f"{file}: damaged ({error})") from error
 
 
 def read_log(path):

@@ -44,9 +44,17 @@ class Settings:
 
     def __post_init__(self):
         geometry.check_size(self.tile, self.depth, "tile")
-        for name in ("steps", "val_every", "checkpoint_every"):
+        for name in ("base", "steps", "val_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} is not at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout {self.dropout} is not in [0, 1)")
+        if not 0 <= self.w0 < float("inf"):
+            raise ValueError(f"w0 {self.w0} is not a number of at least 0")
+        if not 0 < self.sigma < float("inf"):
+            raise ValueError(f"sigma {self.sigma} is not a positive number")
+        if self.border < 0:
+            raise ValueError(f"border {self.border} is not at least 0")
         if not 0 < self.rate < float("inf"):
             raise ValueError(f"learning rate {self.rate} is not a positive number")
         if not 0 <= self.momentum < 1:

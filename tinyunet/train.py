@@ -7,10 +7,7 @@ Paper: section 3. Lesson: lessons/11-training.md.
 """
 
 import hashlib
-import signal
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +26,9 @@ from tinyunet.model import UNet
 from tinyunet.optim import SGD
 from tinyunet.predict import predict_tiled
 from tinyunet.rundir import RunFolder
-from tinyunet.settings import Settings
+from tinyunet.stopping import stopping_gently
+
+MOST_CLASSES = 256  # a tile's labels are uint8
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,24 @@ def train(dataset, settings, out, device="auto", resume=False, progress=None, se
     Ctrl-C and SIGTERM end the run after the current step, with a checkpoint.
     """
     training, validation = split(dataset, settings)
-    with RunFolder(out, resume) as folder, _signals() as stop:
+    with RunFolder(out, resume) as folder, stopping_gently() as stop:
         run = _Run(training, validation, settings, folder, device)
         run.start_or_resume(fingerprint(dataset))
         return run.loop(stop, progress, seconds)
 
 
 def split(dataset, settings):
-    """Return (training, validation) parts of `dataset`; ValueError if either would be empty."""
+    """Return (training, validation) parts of `dataset`.
+
+    Raises ValueError if either would be empty or if one network cannot learn them.
+    """
+    channels = sorted({image.shape[0] for image in dataset.images})
+    if len(channels) > 1:
+        raise ValueError(
+            f"images have {channels[0]} and {channels[-1]} channels: wanted one number"
+        )
+    if not 2 <= dataset.n_classes <= MOST_CLASSES:
+        raise ValueError(f"{dataset.n_classes} classes: a network tells 2 to {MOST_CLASSES} apart")
     if settings.val is None:
         training, validation = list(range(len(dataset))), []
     else:
@@ -151,6 +160,9 @@ def validate(net, slices, settings):
     return loss / pixels, wrong / max(counted, 1)
 
 
+_STATE = ("rng", "log_size", "step", "loss", "best_step", "best_wrong", "val_loss", "val_wrong")
+
+
 class _Run:
     """A run's network, optimiser, counters and folder."""
 
@@ -176,11 +188,13 @@ class _Run:
         """Take up the folder's run where its last checkpoint left it, or begin one."""
         if self.folder.resuming:
             self._check_same_run(data)
-            self._load()
         else:
-            self.folder.open_log(0)
-            self._save()  # before the settings: a folder with settings has a checkpoint
             self.folder.write_settings(self.settings, data)
+        if self.folder.last.exists():
+            self._load()
+        else:  # new, or killed before its first checkpoint
+            self.folder.open_log(0)
+            self._save()
 
     def loop(self, stop, progress, seconds=None):
         """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
@@ -222,19 +236,32 @@ class _Run:
         self.sgd.step(grads)
         self.step, self.loss = self.step + 1, loss
 
+    def _check_weights(self):
+        """A finite loss may still give a step into infinity: such weights are not to be kept."""
+        bad = [n for n, p in self.net.params.items() if not np.isfinite(to_numpy(p)).all()]
+        if bad:
+            raise DivergedError(
+                f"the weights became NaN or infinite at step {self.step} ({self._rate_and_last()}; "
+                f"not finite: {', '.join(bad)}"
+            )
+
     def _validate(self):
+        self._check_weights()
         self.val_loss, self.val_wrong = validate(self.net, self.validation, self.settings)
         if self.best_wrong is None or self.val_wrong < self.best_wrong:
             self.best_step, self.best_wrong = self.step, self.val_wrong
-            save_weights(self.folder.best, self.net, step=self.step, val_wrong=self.val_wrong)
+            meta = {"tile": self.settings.tile, "step": self.step, "val_wrong": self.val_wrong}
+            save_weights(self.folder.best, self.net, **meta)
         return self.val_loss, self.val_wrong
 
     def _save(self):
         """Write the checkpoint: all that the next step depends on, and how long the log is."""
+        self._check_weights()
         tensors = {f"params/{name}": to_numpy(p) for name, p in self.net.params.items()}
         tensors |= {f"velocity/{name}": to_numpy(v) for name, v in self.sgd.velocity.items()}
         meta = {
             "architecture": architecture(self.net),
+            "tile": self.settings.tile,
             "step": self.step,
             "loss": self.loss,
             "rng": self.net.rng.bit_generator.state,
@@ -248,17 +275,24 @@ class _Run:
 
     def _load(self):
         tensors, meta = load_checkpoint(self.folder.last)
+        missing = [name for name in _STATE if name not in meta]
+        velocity = strip_prefix(tensors, "velocity/")
+        if missing or not velocity:
+            raise ValueError(
+                f"{self.folder.last}: holds weights only, no state of training to go on from "
+                f"(missing: {', '.join(missing) or 'velocity'})"
+            )
         self.net.load(strip_prefix(tensors, "params/"))
-        for name, value in strip_prefix(tensors, "velocity/").items():
+        for name, value in velocity.items():
             self.sgd.velocity[name][...] = self.net.device.asarray(value)
-        for name in ("step", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"):
+        for name in _STATE[2:]:
             setattr(self, name, meta[name])
         self.net.rng.bit_generator.state = meta["rng"]
         self.folder.open_log(meta["log_size"])
 
     def _check_same_run(self, data):
         started_with, its_data = self.folder.read_settings()
-        differences = self.settings.differences(Settings(**started_with))
+        differences = self.settings.differences(started_with)
         if data != its_data:
             differences.append("the images or labels are not those that it was started with")
         if differences:
@@ -268,35 +302,13 @@ class _Run:
         norms = {name: float(np.linalg.norm(to_numpy(g))) for name, g in grads.items()}
         listed = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items() if "weight" in name)
         return (
-            f"the loss became {loss} at step {self.step + 1} (learning rate {self.settings.rate:g},"
-            f" momentum {self.settings.momentum:g}); a smaller rate may hold. Last good checkpoint:"
-            f" {self.folder.last}. Gradient norms: {listed}"
+            f"the loss became {loss} at step {self.step + 1} ({self._rate_and_last()}; "
+            f"gradient norms: {listed}"
         )
 
-
-class _Stop:
-    """Remembers the first signal that asked the run to stop."""
-
-    signal = None
-
-
-@contextmanager
-def _signals():
-    """Turn the first Ctrl-C or SIGTERM into a wish to stop after this step; a second one kills."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread may set handlers
-        return
-
-    def handle(number, _frame):
-        stop.signal = number
-        signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    def _rate_and_last(self):
+        s = self.settings
+        return (
+            f"learning rate {s.rate:g}, momentum {s.momentum:g}); a smaller rate may hold; the last"
+            f" good checkpoint is {self.folder.last}"
         )
-
-    kept = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

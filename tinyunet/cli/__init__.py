@@ -7,6 +7,8 @@ and exit code 2; a run that Ctrl-C stopped has saved its state and exits with 13
 import argparse
 import os
 import sys
+import warnings
+from contextlib import contextmanager
 
 from tinyunet.cli import (
     check_command,
@@ -52,12 +54,34 @@ def main(argv=None):
 
     try:
         arguments = build_parser().parse_args(argv)
-        return arguments.run(arguments) or 0
-    except (ValueError, TypeError, OSError, MemoryError, DivergedError, ImportError) as error:
+        with _short_warnings():
+            return arguments.run(arguments) or 0
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,  # a number that no array size can be
+        OSError,
+        MemoryError,
+        DivergedError,
+        ImportError,
+    ) as error:
         return _report(error)
     except KeyboardInterrupt:
         print("tinyunet: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _short_warnings():
+    """Warnings as one line each; NumPy's own of overflow are left to the check of the loss."""
+
+    def show(message, *_where, **_more):
+        print(f"tinyunet: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _report(error):

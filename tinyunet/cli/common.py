@@ -1,5 +1,6 @@
 """What several commands share: options, a progress bar, numbers as text."""
 
+import argparse
 import json
 import os
 import sys
@@ -37,11 +38,13 @@ def add_json(parser):
 def slice_range(text):
     """Parse "20:24" into (20, 24): the first slice and the one behind the last."""
     parts = text.split(":")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise ValueError(f"{text!r} is not a range of slices like 20:24")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of slices like 20:24")
     first, end = int(parts[0]), int(parts[1])
     if first >= end:
-        raise ValueError(f"the range {text} is empty: slices {first} up to, not including, {end}")
+        raise argparse.ArgumentTypeError(
+            f"the range {text} is empty: slices {first} up to, not including, {end}"
+        )
     return first, end
 
 
@@ -74,9 +77,14 @@ def size_text(n_bytes):
     return f"{n_bytes:.3g} GB"
 
 
-def check_output(path, suffixes=None):
-    """Return `path` as a Path if a file can be made there, or say now, not hours later, why not."""
+def check_output(path, suffixes=None, inputs=()):
+    """Return `path` as a Path if a file can be made there, or say now, not hours later, why not.
+
+    `inputs`: files that the result must not overwrite.
+    """
     path = Path(path)
+    if any(path.exists() and Path(i).exists() and path.samefile(i) for i in inputs):
+        raise FileExistsError(f"{path}: is an input of this command: name another file")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder, but the result is a file")
     if suffixes and path.suffix.lower() not in suffixes:

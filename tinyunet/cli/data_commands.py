@@ -168,7 +168,7 @@ def augment(arguments):
     from tinyunet.data import read_pair
     from tinyunet.plot import plot_augmented
 
-    out = common.check_output(arguments.out, (".png",))
+    out = common.check_output(arguments.out, (".png",), (arguments.image, arguments.labels))
     if not 1 <= arguments.samples <= 8:
         raise ValueError(f"--samples {arguments.samples} is not 1 to 8")
     dataset = read_pair(arguments.image, arguments.labels)
@@ -201,7 +201,7 @@ def weightmap(arguments):
     from tinyunet.plot import plot_weight_map
     from tinyunet.weights import find_instances, separate_touching, weight_map
 
-    out = common.check_output(arguments.out, (".png", ".tif", ".tiff"))
+    out = common.check_output(arguments.out, (".png", ".tif", ".tiff"), (arguments.labels,))
     pages = read_labels(arguments.labels, n_classes=2**31)
     _slice_of(pages, arguments.slice, arguments.labels)
     chosen = [pages[arguments.slice]] if out.suffix == ".png" else pages

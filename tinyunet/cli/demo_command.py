@@ -68,12 +68,13 @@ def run(arguments):
     from tinyunet.metrics import isbi2012
     from tinyunet.plot import plot_curves, plot_results
     from tinyunet.predict import predict_tiled
-    from tinyunet.rundir import read_log
+    from tinyunet.rundir import check_folder, read_log
     from tinyunet.train import train
 
-    if not arguments.seconds > 0:
-        raise ValueError(f"--seconds {arguments.seconds:g} is not positive")
+    if not 0 < arguments.seconds < float("inf"):
+        raise ValueError(f"--seconds {arguments.seconds:g} is not a positive number")
     common.use_threads(arguments)
+    check_folder(arguments.out)
     dataset, images, labels = demo_data()
     common.note(dataset.describe())
     out = Path(arguments.out)

@@ -57,10 +57,9 @@ def run(arguments):
     from tinyunet.predict import predict_stack
 
     common.use_threads(arguments)
-    out = common.check_output(arguments.out, (".tif", ".tiff"))
-    cells = None if arguments.cells is None else Path(arguments.cells)
-    if cells is not None and cells.exists() and any(cells.iterdir()):
-        raise FileExistsError(f"{cells}: is not empty: name a new folder for the cells")
+    inputs = arguments.run_folder, arguments.images
+    out = common.check_output(arguments.out, (".tif", ".tiff"), inputs)
+    cells = None if arguments.cells is None else _cells_folder(arguments)
     net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), arguments.device)
     stack = open_stack(arguments.images, net.in_channels)
     first, end = arguments.slices or (0, len(stack))
@@ -88,6 +87,20 @@ def run(arguments):
     if cells is not None:
         write_cells(cells, found, first)
     return 0
+
+
+def _cells_folder(arguments):
+    """Return the folder for the cells, with all that is wrong with it said now."""
+    cells = Path(arguments.cells)
+    if cells.exists() and (not cells.is_dir() or any(cells.iterdir())):
+        raise FileExistsError(f"{cells}: is a file or not empty: name a new folder for the cells")
+    if not cells.parent.is_dir():
+        raise FileNotFoundError(f"{cells.parent}: no such folder to make {cells.name} in")
+    for name in ("min_size", "grow"):
+        if getattr(arguments, name) < 0:
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(f"{flag} {getattr(arguments, name)} is not at least 0")
+    return cells
 
 
 class Pages:

@@ -1,7 +1,6 @@
 """`tinyunet train`: say what was found, then train."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from tinyunet.cli import common
@@ -83,14 +82,15 @@ def run(arguments):
 
 
 def settings_of(arguments):
-    """Return the run's `Settings`: what was said, else what the resumed run has, else defaults."""
+    """Return the run's `Settings`: what was said, else what the resumed run has, else defaults.
+
+    Raises what `check_folder` raises: a folder that cannot be used is refused before data are read.
+    """
+    from tinyunet.rundir import check_folder, read_settings
+
     base = DEFAULTS.to_dict()
-    file = Path(arguments.out) / "settings.json"
-    if arguments.resume and file.exists():
-        try:
-            base = json.loads(file.read_text(encoding="utf-8"))["settings"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
-            raise ValueError(f"{file}: damaged ({error})") from error
+    if check_folder(arguments.out, arguments.resume):
+        base = read_settings(arguments.out)[0].to_dict()
     names = [field.name for field in dataclasses.fields(Settings)]
     said = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
     return Settings(**{**base, **said})

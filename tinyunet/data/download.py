@@ -38,6 +38,8 @@ def download_isbi2012(
     """
     sources = sources or json.loads(SOURCES.read_text(encoding="utf-8"))
     out_dir = Path(out_dir)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise NotADirectoryError(f"{out_dir}: is a file: wanted a folder for the stacks")
     paths = {name: out_dir / name for name in STACKS}
     for path in paths.values():
         if path.exists() and not overwrite:

@@ -50,7 +50,7 @@ def _check_classes(values, path, n_classes):
     top = 1
     if n_classes == 2 and values[-1] in (255, 65535) and set(values.tolist()) <= {0, values[-1]}:
         top = values[-1].item()
-    elif not set(values.tolist()) <= set(range(n_classes)):
+    elif values[0] < 0 or values[-1] >= n_classes or (values != np.floor(values)).any():
         raise ValueError(f"{path}: {_wrong_classes(values, n_classes)}")
     if len(values) == 1:
         raise ValueError(
