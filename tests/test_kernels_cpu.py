@@ -24,8 +24,8 @@ LAYERS = [
     (2, 6, 9, 3, 11),
     (2, 7, 4, 14, 4),
     (1, 64, 64, 26, 30),
-    (2, 128, 256, 9, 12),
-    (1, 257, 129, 10, 7),
+    (2, 256, 256, 9, 12),
+    (1, 300, 230, 10, 7),
 ]
 FORWARD, GRADIENT = 2e-6, 5e-6  # largest error, as a share of the largest value
 
@@ -59,7 +59,10 @@ def test_conv2d_relu_is_the_plain_one_in_float64(shape, need_dx):
     x, weight, bias, dy = layer(*shape)
     y, cache = cpu.conv2d_relu(x, weight, bias)
     wanted, _ = ops.conv2d_relu(*in_double(x, weight, bias))
-    assert_close(y, wanted, FORWARD)
+    # The rounding error of a sum of C products grows like the square root of C; at 512 channels
+    # the direct sum in float32 is off by 2e-6 already.
+    growth = max(1, np.sqrt(x.shape[1] / 128))
+    assert_close(y, wanted, FORWARD * growth)
     # The gradients are compared with the ReLU decisions of the fast forward: a value that rounds
     # to the other side of 0 is no error of the backward.
     masked = dy.astype(np.float64) * (y > 0)

@@ -5,9 +5,11 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from tinyunet.kernels import threads
+from tinyunet.kernels.workspace import SEGMENT, Workspace, empty
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,14 @@ def test_lanes_run_at_the_same_time():
     threads.set_threads(3)
     meeting = threading.Barrier(3, timeout=20)
     threads.run(lambda lane, share: meeting.wait(), range(3))
+
+
+def test_the_threads_draw_from_the_workspace_of_the_caller():
+    threads.set_threads(2)
+    pool = Workspace()
+    with pool.used():
+        threads.run(lambda lane, share: lane and empty(SEGMENT, np.uint8), range(2))
+    assert pool.size == SEGMENT
 
 
 @pytest.mark.parametrize("bad", [0, 1])

@@ -10,6 +10,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import pairwise
 
 from threadpoolctl import ThreadpoolController
@@ -78,15 +79,19 @@ def one_blas_thread():
 def run(work, blocks):
     """Call work(lane, share) once a thread; the shares are blocks[lane::number of threads].
 
-    Which thread gets which block is fixed, so sums come out the same in every run. Exceptions
-    from any thread reach the caller, after all threads have stopped.
+    The threads see the caller's context variables, so they draw from its workspace. Which thread
+    gets which block is fixed, so sums come out the same in every run. Exceptions from any thread
+    reach the caller, after all threads have stopped.
     """
     lanes = min(get_threads(), len(blocks))
     with one_blas_thread():
         if lanes <= 1:
             work(0, blocks)
             return
-        others = [_pool().submit(work, lane, blocks[lane::lanes]) for lane in range(1, lanes)]
+        others = [
+            _pool().submit(copy_context().run, work, lane, blocks[lane::lanes])
+            for lane in range(1, lanes)
+        ]
         try:
             work(0, blocks[0::lanes])
         finally:

@@ -60,11 +60,12 @@ GG = np.kron(G, G).astype(np.float32)
 
 # Measured on a machine with 1 MB of second-level cache a core (benchmarks/ladder.py). V and M of
 # the tiles worked on at a time, 36·(C + K) floats each, do best at about 1 MB: at 16 channels,
-# 8 MB take 1.9 times as long. From 2¹⁵ pairs of channels on, U itself no longer fits, and sharing
-# out the channels is best: 0.9 of the time at 256→128 channels, 0.6 at 512→512.
+# 8 MB take 1.9 times as long. But they should not be smaller than twice U, which every block reads
+# from end to end. From 2¹⁶ pairs of channels on, U is 9 MB, and sharing out the channels is
+# best: 0.8 of the time at 256→256 channels, 0.6 at 512→512.
 BLOCK_BYTES = 2**20
-MANY_PAIRS = 2**15
-PANEL = 64  # channels worked on at a time there
+MANY_PAIRS = 2**16
+PANEL = 128  # channels worked on at a time there; 64 take 1.1 times as long
 
 
 def conv3x3_relu(x, weight, bias):
@@ -127,10 +128,11 @@ def blocks_of_rows(shape, out_channels):
     """Cut the rows of tiles into blocks [(first, last), …] that fit into the cache."""
     rows, tiles = tile_grid(shape)
     row_bytes = 4 * 36 * tiles * (shape[3] + out_channels)
-    return threads.cut(rows, BLOCK_BYTES // row_bytes)
+    filter_bytes = 4 * 36 * shape[3] * out_channels
+    return threads.cut(rows, max(BLOCK_BYTES, 2 * filter_bytes) // row_bytes)
 
 
-# Few channels: each thread takes blocks of tile rows through all three stages -----------------------
+# Few channels: each thread takes blocks of tile rows through all three stages ---------------------
 def _forward_by_tiles(x, weight, bias, y):
     blocks = blocks_of_rows(x.shape, len(weight))
     U = transform_filters(weight)
@@ -191,14 +193,13 @@ def _block_buffers(shape, out_channels, blocks):
     return result
 
 
-# Many channels: V whole, each thread takes panels of channels -----------------------------------------
+# Many channels: V whole, each thread takes panels of channels -------------------------------------
 def _forward_by_channels(x, weight, bias, y):
     V = _gather_all(x)
-    M_all = [empty(36 * V.shape[1] * PANEL) for _ in range(threads.get_threads())]
 
-    def work(lane, share):
+    def work(_, share):
         for k0, k1 in share:
-            M = M_all[lane][: 36 * V.shape[1] * (k1 - k0)].reshape(36, -1, k1 - k0)
+            M = empty((36, V.shape[1], k1 - k0))
             np.matmul(V, transform_filters(weight[k0:k1]), out=M)
             winograd_tiles.scatter_outputs(M, bias, 0, tile_grid(x.shape)[0], k0, y)
 
@@ -219,12 +220,15 @@ def _backward_by_channels(dy, x, weight, y, dx):
 
     def filters(_, share):
         for k0, k1 in share:
-            dweight[k0:k1] = filter_gradient(np.matmul(dM[:, :, k0:k1].transpose(0, 2, 1), V))
+            dU = empty((36, k1 - k0, channels))
+            np.matmul(dM[:, :, k0:k1].transpose(0, 2, 1), V, out=dU)
+            dweight[k0:k1] = filter_gradient(dU)
 
     def inputs(_, share):
         for c0, c1 in share:
             UT = transform_filters_transposed(np.ascontiguousarray(weight[:, c0:c1]))
-            winograd_tiles.scatter_gradients(dM @ UT, 0, rows, c0, False, False, dx)
+            dV = np.matmul(dM, UT, out=empty((36, rows * tiles, c1 - c0)))
+            winograd_tiles.scatter_gradients(dV, 0, rows, c0, False, False, dx)
 
     threads.run(gather, range(rows))
     threads.run(filters, threads.cut(out_channels, PANEL))
