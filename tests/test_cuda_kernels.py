@@ -374,3 +374,13 @@ def test_what_is_taken(rng):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision 'fp8' is not one of"), gpu.precision("fp8"):
         pass
+
+
+def test_an_old_gpu_has_no_tensor_cores_for_it(shim, rng):
+    x, weight, bias = _normal(rng, (1, 2, 6, 6), (3, 2, 3, 3), (3,))
+    shim.compute_capability = 75
+    for name in ("tf32", "bf16"):
+        message = f"^precision '{name}' needs a GPU of compute capability 8.0: this one has 7.5$"
+        with gpu.precision(name), pytest.raises(ValueError, match=message):
+            gpu.conv2d_relu(x, weight, bias)
+    gpu.conv2d_relu(x, weight, bias)

@@ -154,7 +154,11 @@ class FakeCupy:
 
     def __init__(self):
         device = SimpleNamespace(get_cublas_handle=lambda: "handle")
-        self.cuda = SimpleNamespace(cublas=FakeCublas(), device=device)
+        self.cuda = SimpleNamespace(
+            cublas=FakeCublas(),
+            device=device,
+            Device=lambda: SimpleNamespace(compute_capability="90"),
+        )
         self.modules, self.launches = [], []
 
     def empty(self, shape, dtype):
@@ -186,6 +190,10 @@ def test_cublas_multiplies_in_the_precision_asked_for():
         assert gpu.xp.cuda.cublas.compute == compute
     gpu.product(x, x)
     assert gpu.xp.cuda.cublas.compute == "strict"
+
+
+def test_the_compute_capability_is_a_number():
+    assert CupyGpu(FakeCupy()).compute_capability == 90
 
 
 def test_a_kernel_is_compiled_once_and_started_with_its_grid():

@@ -71,6 +71,8 @@ def _waits(text, kernel):
 class ShimGpu(Gpu):
     """A `Gpu` that runs the kernels on the CPU. `launched` counts the launches of each kernel."""
 
+    compute_capability = 80
+
     def __init__(self, libraries):
         super().__init__(np)
         self._libraries = libraries

@@ -20,6 +20,7 @@ from tinyunet.kernels import gpu_conv, gpu_ops, gpu_tensor
 from tinyunet.kernels.gpu_launch import CupyGpu
 
 PRECISIONS = ("float32", "tf32", "bf16")
+TENSOR_CORES = 80  # compute capability 8.0: the first with tf32 and bf16
 
 _precision = ContextVar("tinyunet_precision", default="float32")
 _device = ContextVar("tinyunet_gpu", default=None)
@@ -94,8 +95,13 @@ def _gpu(x):
     return _cupy_gpus[xp]
 
 
-def _convolutions(weight, name):
+def _convolutions(gpu, weight, name):
     """Return (forward, backward) for the kernel's size and the precision `name`."""
+    if name != "float32" and gpu.compute_capability < TENSOR_CORES:
+        raise ValueError(
+            f"precision {name!r} needs a GPU of compute capability {TENSOR_CORES / 10}: this one "
+            f"has {gpu.compute_capability / 10}"
+        )
     if weight.shape[2:] == (1, 1):
         return gpu_conv.conv1x1, gpu_conv.conv1x1_backward
     if name == "float32":
@@ -107,16 +113,18 @@ def conv2d(x, weight, bias):
     """As `ops.conv2d`, for 3×3 and 1×1 kernels."""
     _check_filters(x, weight, bias)
     name = _precision.get()
-    forward, _ = _convolutions(weight, name)
-    return forward(_gpu(x), x, weight, bias, False), Saved((x, weight, None, name))
+    gpu = _gpu(x)
+    forward, _ = _convolutions(gpu, weight, name)
+    return forward(gpu, x, weight, bias, False), Saved((x, weight, None, name))
 
 
 def conv2d_relu(x, weight, bias):
     """As `ops.conv2d_relu`, for 3×3 and 1×1 kernels."""
     _check_filters(x, weight, bias)
     name = _precision.get()
-    forward, _ = _convolutions(weight, name)
-    y = forward(_gpu(x), x, weight, bias, True)
+    gpu = _gpu(x)
+    forward, _ = _convolutions(gpu, weight, name)
+    y = forward(gpu, x, weight, bias, True)
     return y, Saved((x, weight, y, name))
 
 
@@ -125,8 +133,9 @@ def conv2d_relu_backward(dy, cache, need_dx=True):
     x, weight, y, name = cache
     shape = (len(x), len(weight), *(x.shape[i] - weight.shape[i] + 1 for i in (2, 3)))
     _check_shape("dy", dy, shape)
-    _, backward = _convolutions(weight, name)
-    return backward(_gpu(x), dy, x, weight, y, need_dx)
+    gpu = _gpu(x)
+    _, backward = _convolutions(gpu, weight, name)
+    return backward(gpu, dy, x, weight, y, need_dx)
 
 
 conv2d_backward = conv2d_relu_backward  # the cache says whether there was a ReLU

@@ -17,7 +17,7 @@ LARGEST = 2**31 - 1  # kernels count with 32-bit integers inside a map or a row 
 
 
 class Gpu:
-    """A device seen through four verbs: make arrays, launch, multiply. `xp` is its array module."""
+    """A device that makes arrays, starts kernels and multiplies. `xp` is its array module."""
 
     def __init__(self, xp):
         self.xp = xp
@@ -112,6 +112,11 @@ class CupyGpu(Gpu):
         super().__init__(xp)
         self._kernels = {}
         self._one, self._zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+
+    @property
+    def compute_capability(self):
+        """The current device's generation: 75 for 7.5, 90 for 9.0."""
+        return int(self.xp.cuda.Device().compute_capability)
 
     def _start(self, source_name, kernel, blocks, threads, arguments):
         function = self._kernels.get(kernel)

@@ -64,6 +64,6 @@ def signatures():
 
 def _parameter(text, nullable):
     """Read one parameter, such as "const float* x"; `nullable` names those that may be null."""
-    type_, name = text.replace("const ", "").strip().rsplit(maxsplit=1)
+    type_, name = text.replace("const ", "").split()
     is_pointer = type_.endswith("*")
     return Parameter(name, type_.rstrip("*"), is_pointer, is_pointer and name in nullable)
