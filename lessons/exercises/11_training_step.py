@@ -4,7 +4,7 @@ Lesson: lessons/11-training.md.
 
 Five lines: forward with drop-out, the weighted loss, its gradient, backward, the optimiser's step.
 The pieces are the package's own: `net.forward(x, train=…)` → (logits, cache),
-`net.backward(dlogits, cache)` → gradients, `optimiser.step(gradients)`, and in `tinyunet.ops` the functions
+`net.backward(dlogits, cache)` → gradients, `optimiser.step(gradients)`, and in `tinyunet.ops`
 `softmax_cross_entropy(logits, labels, weights)` → (loss, cache) and
 `softmax_cross_entropy_backward(cache)` → dlogits.
 

@@ -90,6 +90,6 @@ def _print_one(verdict):
     if verdict.status == "passed":
         print("\nAll right. The next lesson is waiting.")
         return
-    if verdict.failed:
-        print(f"  WRONG  {verdict.failed}" if verdict.status == "wrong" else "")
+    if verdict.status == "wrong":
+        print(f"  WRONG  {verdict.failed}")
     print(f"\n{verdict.explanation}\n\nRead: {exercise.lesson}")

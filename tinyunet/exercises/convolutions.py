@@ -35,10 +35,9 @@ def check_conv2d(learner):
     """Exercise 01: `conv2d(x, weight, bias)` against the loops."""
     conv2d = learner.function("conv2d")
     yield "one 3×3 window, by hand"
-    x, weight = np.arange(9.0).reshape(1, 1, 3, 3), np.zeros((1, 1, 3, 3))
-    weight[0, 0, 0, 1] = 2.0
-    x_bias = conv2d(x, weight, np.array([0.5]))
-    _compare_conv2d(x_bias, x, weight, np.array([0.5]))
+    x, bias = np.arange(9.0).reshape(1, 1, 3, 3), np.array([0.5])
+    weight = np.array([[[[1.0, 2, 0], [0, -1, 0], [5, 0, 3]]]])  # 2 − 4 + 30 + 24 + ½ = 52½
+    _compare_conv2d(conv2d(x, weight, bias), x, weight, bias)
     yield "random images and kernels against the loops, all axes of different length"
     for sizes in SIZES[:1]:
         x, weight, bias, _ = draw(sizes)
@@ -68,10 +67,11 @@ def _compare_conv2d(got, x, weight, bias):
         (lambda: naive.conv2d(x, weight.swapaxes(2, 3), bias),
          "your kernel is transposed: weight[o, c, a, b] goes with row i + a and column j + b"),
         (want - by_bias, "your y has a missing bias: each output starts from bias[o]"),
-        (want + by_bias * (taps - 1),
-         f"your bias is added {taps} times, once a tap: add it once for each output pixel"),
-        (want + by_bias * (x.shape[1] - 1),
-         f"your bias is added {x.shape[1]} times, once a channel: add it once an output pixel"),
+        (want + by_bias * (taps - 1), _many_biases("tap")),
+        (want + by_bias * taps, _many_biases("tap")),
+        (want + by_bias * (x.shape[1] - 1), _many_biases("channel")),
+        (lambda: naive.conv2d(x[:, -1:, kh - 1 :, kw - 1 :], weight[:, -1:, -1:, -1:], 0 * bias),
+         "only the last tap counts: is there `=` where `+=` should be?"),
         (lambda: naive.conv2d(padded, weight, bias),
          f"your output is {kh - 1} larger: zero padding. A valid convolution reads no pixel that "
          "is not there, so the image shrinks (lesson 01)"),
@@ -84,6 +84,10 @@ def _compare_conv2d(got, x, weight, bias):
         (np.maximum(want, 0), "your y is cut at 0: the ReLU is an operation of its own"),
     )  # fmt: skip
     compare("y", got, want, typical)
+
+
+def _many_biases(what):
+    return f"your bias is added once a {what}: add it once for each output pixel"
 
 
 def check_conv2d_backward(learner):
@@ -223,7 +227,7 @@ def _compare_up(forward, sizes):
          "your kernel is transposed: tap (a, b) writes row 2i + a and column 2j + b"),
         (want - by_bias, "your y has a missing bias: each output starts from bias[o]"),
         (want + by_bias * (channels - 1),
-         f"your bias is added {channels} times, once a channel: once an output pixel"),
+         _many_biases("channel")),
         (lambda: naive.up_conv2d(x[:, -1:], weight[-1:], bias),
          "only the last input channel counts: `+=` over channels, not `=`"),
         (blocks.transpose(0, 1, 3, 2, 5, 4).reshape(want.shape),

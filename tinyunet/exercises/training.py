@@ -20,9 +20,10 @@ def check_cross_entropy(learner):
     """Exercise 06: `softmax_cross_entropy(logits, labels, weights)` and its backward."""
     forward = learner.function("softmax_cross_entropy")
     backward = learner.function("softmax_cross_entropy_backward")
-    yield "one pixel, by hand: logits 0 and log 3, weight 2"
-    logits = np.array([0.0, np.log(3)]).reshape(1, 2, 1, 1)
-    _compare_loss(forward, logits, np.zeros((1, 1, 1), np.int64), np.full((1, 1, 1), 2.0))
+    yield "two pixels, by hand: logits 0 and log 3, labels 0 and 1, weights 2 and 5"
+    logits = np.array([[0.0, 0.0], [np.log(3), np.log(3)]]).reshape(1, 2, 1, 2)
+    labels, weights = np.array([[[0, 1]]]), np.array([[[2.0, 5.0]]])
+    _compare_loss(forward, logits, labels, weights)  # (2 · log 4 + 5 · log 4/3) / 2
     yield "the loss against the loops: three classes, random weights"
     logits, labels, weights = _pixels((2, 3, 4, 5))
     _compare_loss(forward, logits, labels, weights)
@@ -122,15 +123,15 @@ def check_momentum(learner):
     """Exercise 07: `he_deviation(shape, kind)` and `sgd_momentum(…)`."""
     deviation, step = learner.function("he_deviation"), learner.function("sgd_momentum")
     yield "he_deviation of a 3×3, a 1×1 and an up-convolution"
-    for shape, kind in (((8, 4, 3, 3), "convolution"), ((2, 64, 1, 1), "convolution"),
-                        ((6, 3, 2, 2), "up-convolution")):  # fmt: skip
+    for shape, kind in (((16, 3, 3, 3), "convolution"), ((2, 64, 1, 1), "convolution"),
+                        ((10, 3, 2, 2), "up-convolution")):  # fmt: skip
         _compare_deviation(deviation(shape, kind), shape, kind)
     yield "the first step, from velocity 0"
     rng = np.random.default_rng(7)
     param, grad = rng.standard_normal((2, 3, 4))
-    _compare_step(step, param, grad, np.zeros_like(param), 0.1, 0.9)
+    _compare_step(step, param, grad, np.zeros_like(param), 0.04, 0.9)
     yield "a later step, from a random velocity"
-    _compare_step(step, param, grad, rng.standard_normal(param.shape), 0.1, 0.9)
+    _compare_step(step, param, grad, rng.standard_normal(param.shape), 0.04, 0.9)
     _compare_step(step, param, grad, rng.standard_normal(param.shape), 0.003, 0.99)
     yield "no momentum is plain gradient descent"
     _compare_step(step, param, grad, rng.standard_normal(param.shape), 0.1, 0.0)
