@@ -28,7 +28,7 @@ def _compile_with_nvcc(nvcc, name, folder):
     """Return the errors and warnings of compiling source `name` for all targets, "" if none."""
     (folder / name).write_text(source(name), encoding="utf-8")
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in TARGETS]
-    command = [nvcc, "-std=c++17", "-fatbin", "-Werror=all-warnings", *targets, name]
+    command = [nvcc, "-std=c++17", "-fatbin", "--threads=0", "-Werror=all-warnings", *targets, name]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
@@ -77,14 +77,14 @@ def test_a_source_with_an_error_does_not_compile(tmp_path, monkeypatch):
 
 def test_every_file_of_the_folder_is_a_source_or_included():
     files = {path.name for path in FOLDER.iterdir() if path.suffix in (".cu", ".cuh")}
-    assert files == {*SOURCES, "common.cuh", "mma.cuh", "winograd.cuh"}
+    assert files == {*SOURCES, "common.cuh", "mma.cuh", "winograd.cuh", "tensor.cuh"}
 
 
 def test_includes_are_written_out():
     for name in SOURCES:
         assert "#include" not in source(name)
         assert "thread_index()" in source(name)
-    assert "run_mma" in source("tensor.cu")
+    assert "run_mma" in source("tf32.cu")
 
 
 def test_signatures_are_read_from_the_sources():

@@ -206,3 +206,25 @@ extern "C" __global__ void __launch_bounds__(256) momentum_update(
         all.p[k][i] -= rate[0] * velocity;
     }
 }
+
+// The filters as tensor.cuh wants them. Forward: (9 C, O) from weight (O, C, 3, 3). Turned, for the
+// gradient of x: (9 O, C), each filter rotated by half a turn.
+extern "C" __global__ void arrange_filters(
+    const float* weight, float* filters, int out_channels, int channels, int turned) {
+    const long long i = thread_index();
+    if (i >= 9LL * out_channels * channels) return;
+    const int columns = turned ? channels : out_channels;
+    const int column = i % columns, tap = i / columns % 9, row = i / columns / 9;
+    const long long filter =
+        turned ? (long long)row * channels + column : (long long)column * channels + row;
+    filters[i] = weight[9 * filter + (turned ? 8 - tap : tap)];
+}
+
+// out[i] = the sum of partial[s, i] over the slices, in order.
+extern "C" __global__ void sum_slices(const float* partial, float* out, int slices, int size) {
+    const long long i = thread_index();
+    if (i >= size) return;
+    float sum = 0.0f;
+    for (int s = 0; s < slices; s++) sum += partial[(long long)s * size + i];
+    out[i] = sum;
+}

@@ -6,7 +6,7 @@
 // p counts the output pixels of all images, and column[k, p] is looked up in x while it is loaded
 // (an implicit im2col). The gradient of x is the same convolution of dy, padded by 2, with turned
 // filters; the gradient of the filters is the product over p instead of k, cut into slices that a
-// last kernel adds up in order. Factors are rounded to tf32 or bf16 on the way to shared memory,
+// last kernel (in network.cu) adds up in order. Factors are rounded to tf32 or bf16 on the way to shared memory,
 // sums are float32. A block of 8 warps, 2 by 4, makes BM x 128 sums, 16 words of k at a time.
 #include "common.cuh"
 #include "mma.cuh"
@@ -182,68 +182,4 @@ __device__ inline void convolve_filters(
         if (o < out_channels && k < depth)
             partial[((long long)slice * out_channels + o) * depth + k] = value;
     });
-}
-
-extern "C" __global__ void __launch_bounds__(256) conv_tf32_64(
-    const float* x, const float* filters, const float* bias, float* y, int images, int channels,
-    int height, int width, int out_channels, int pad, int relu) {
-    convolve<1, 64>(
-        x, filters, bias, y, images, channels, height, width, out_channels, pad, relu);
-}
-
-extern "C" __global__ void __launch_bounds__(256) conv_tf32_128(
-    const float* x, const float* filters, const float* bias, float* y, int images, int channels,
-    int height, int width, int out_channels, int pad, int relu) {
-    convolve<1, 128>(
-        x, filters, bias, y, images, channels, height, width, out_channels, pad, relu);
-}
-
-extern "C" __global__ void __launch_bounds__(256) conv_bf16_64(
-    const float* x, const float* filters, const float* bias, float* y, int images, int channels,
-    int height, int width, int out_channels, int pad, int relu) {
-    convolve<2, 64>(
-        x, filters, bias, y, images, channels, height, width, out_channels, pad, relu);
-}
-
-extern "C" __global__ void __launch_bounds__(256) conv_bf16_128(
-    const float* x, const float* filters, const float* bias, float* y, int images, int channels,
-    int height, int width, int out_channels, int pad, int relu) {
-    convolve<2, 128>(
-        x, filters, bias, y, images, channels, height, width, out_channels, pad, relu);
-}
-
-extern "C" __global__ void __launch_bounds__(256) filters_tf32(
-    const float* dy, const float* x, float* partial, int images, int channels, int height,
-    int width, int out_channels, int slices) {
-    convolve_filters<1, 64>(
-        dy, x, partial, images, channels, height, width, out_channels, slices);
-}
-
-extern "C" __global__ void __launch_bounds__(256) filters_bf16(
-    const float* dy, const float* x, float* partial, int images, int channels, int height,
-    int width, int out_channels, int slices) {
-    convolve_filters<2, 64>(
-        dy, x, partial, images, channels, height, width, out_channels, slices);
-}
-
-// The filters as `convolve` wants them. Forward: (9 C, O) from weight (O, C, 3, 3). Turned, for the
-// gradient of x: (9 O, C), each filter rotated by half a turn.
-extern "C" __global__ void arrange_filters(
-    const float* weight, float* filters, int out_channels, int channels, int turned) {
-    const long long i = thread_index();
-    if (i >= 9LL * out_channels * channels) return;
-    const int columns = turned ? channels : out_channels;
-    const int column = i % columns, tap = i / columns % 9, row = i / columns / 9;
-    const long long filter =
-        turned ? (long long)row * channels + column : (long long)column * channels + row;
-    filters[i] = weight[9 * filter + (turned ? 8 - tap : tap)];
-}
-
-// out[i] = the sum of partial[s, i] over the slices, in order.
-extern "C" __global__ void sum_slices(const float* partial, float* out, int slices, int size) {
-    const long long i = thread_index();
-    if (i >= size) return;
-    float sum = 0.0f;
-    for (int s = 0; s < slices; s++) sum += partial[(long long)s * size + i];
-    out[i] = sum;
 }
