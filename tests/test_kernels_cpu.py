@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinyunet import ops
-from tinyunet.kernels import cpu, jit
+from tinyunet.kernels import cpu, jit, threads, winograd
 from tinyunet.ops import naive
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="numba cannot compile here")
@@ -262,3 +262,26 @@ def test_what_is_taken_and_what_is_left_to_the_plain_operations():
         arrays = [contiguous] * 3
         arrays[place] = transposed
         assert not cpu.takes_sgd(*arrays)
+
+
+def test_products_outside_the_threads_are_held_to_one_blas_thread_too(monkeypatch):
+    """A BLAS thread that was used once spins on for a while and takes a core away."""
+    if not threads._blas:
+        pytest.skip("no BLAS whose threads can be set")
+    library, seen = threads._blas[0], []
+    transform = winograd.transform_filters
+
+    def spy(weight):
+        seen.append(library.get_num_threads())
+        return transform(weight)
+
+    monkeypatch.setattr(winograd, "transform_filters", spy)
+    before = threads.get_threads()
+    try:
+        threads.set_threads(2)
+        x, weight, bias, _ = layer(1, 6, 6, 9, 9)
+        cpu.conv2d_relu(x, weight, bias)
+        assert seen == [1]
+        assert library.get_num_threads() == 2
+    finally:
+        threads.set_threads(before)

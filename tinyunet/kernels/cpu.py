@@ -5,11 +5,15 @@ operations in `tinyunet/ops/`, which call them where `takes(...)` says so and st
 checks. Arrays are (N, C, H, W) to the outside; in memory the maps made here are channels last: an
 (N, H, W, C) array, handed around as its transposed view. So the kernels of the next layer
 find them ready, and a map that comes in any other layout is copied once.
+
+Where matrix products are at work, BLAS is held to one thread from end to end, also for the small
+products in between: a BLAS thread that was used once goes on spinning for some 25 ms, waiting for
+more, and takes a core away from the kernels (a small step took 2.5 times the processor time).
 """
 
 import numpy as np
 
-from tinyunet.kernels import direct, elementwise, jit, pointwise, winograd
+from tinyunet.kernels import direct, elementwise, jit, pointwise, threads, winograd
 
 
 class Saved(tuple):
@@ -38,6 +42,7 @@ def takes_conv2d(x, weight):
     return weight.shape[2:] == (1, 1) and takes(x, weight)
 
 
+@threads.one_blas_thread()
 def conv2d_relu(x, weight, bias):
     """As `ops.conv2d_relu`, for 3×3 kernels."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
@@ -48,6 +53,7 @@ def conv2d_relu(x, weight, bias):
     return channels_first(y), Saved((x, weight, y))
 
 
+@threads.one_blas_thread()
 def conv2d_relu_backward(dy, cache, need_dx=True):
     """As `ops.conv2d_relu_backward`."""
     x, weight, y = cache
@@ -66,12 +72,14 @@ def direct_is_best(weight):
     return weight.shape[1] <= 4
 
 
+@threads.one_blas_thread()
 def conv2d(x, weight, bias):
     """As `ops.conv2d`, for 1×1 kernels: a matrix product over the pixels."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
     return channels_first(pointwise.conv1x1(x, weight, bias)), Saved((x, weight))
 
 
+@threads.one_blas_thread()
 def conv2d_backward(dy, cache):
     """As `ops.conv2d_backward`."""
     x, weight = cache
@@ -79,12 +87,14 @@ def conv2d_backward(dy, cache):
     return channels_first(dx), dweight, dbias
 
 
+@threads.one_blas_thread()
 def up_conv2d(x, weight, bias):
     """As `ops.up_conv2d`: two matrix products a row, one for each row of the output."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
     return channels_first(pointwise.up_conv2x2(x, weight, bias)), Saved((x, weight))
 
 
+@threads.one_blas_thread()
 def up_conv2d_backward(dy, cache):
     """As `ops.up_conv2d_backward`. dy may be a slice of a channels-last map: it is not copied."""
     x, weight = cache
