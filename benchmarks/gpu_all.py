@@ -34,7 +34,8 @@ def time(work, repeat=10):
     for _ in range(repeat): work()
     stop.record(); stop.synchronize()
     return xp.cuda.get_elapsed_time(start, stop) / repeat / 1e3
-a = xp.random.standard_normal((1 << 30,), dtype="float32"); b = xp.empty_like(a)
+n = min(1 << 30, xp.cuda.runtime.memGetInfo()[0] // 16)
+a = xp.random.standard_normal((n,), dtype="float32"); b = xp.empty_like(a)
 print(f"copy {2 * a.nbytes / time(lambda: xp.copyto(b, a)) / 1e12:.2f} TB/s, read and write")
 from tinyunet.kernels.gpu_launch import CupyGpu
 m = a[: 1 << 26].reshape(1, 8192, 8192); gpu = CupyGpu(xp)

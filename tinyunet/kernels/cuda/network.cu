@@ -1,4 +1,4 @@
-// Everything of the U but its convolutions: pooling, copying, loss, sums and the update.
+// Everything of the U around its convolutions: pooling, copying, loss, sums, the update.
 // Lesson: lessons/15-fast-on-a-gpu.md. One thread an output element (or window) unless said.
 #include "common.cuh"
 

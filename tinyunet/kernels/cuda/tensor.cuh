@@ -6,8 +6,9 @@
 // p counts the output pixels of all images, and column[k, p] is looked up in x while it is loaded
 // (an implicit im2col). The gradient of x is the same convolution of dy, padded by 2, with turned
 // filters; the gradient of the filters is the product over p instead of k, cut into slices that a
-// last kernel (in network.cu) adds up in order. Factors are rounded to tf32 or bf16 on the way to shared memory,
-// sums are float32. A block of 8 warps, 2 by 4, makes BM x 128 sums, 16 words of k at a time.
+// last kernel (in network.cu) adds up in order. Factors are rounded to tf32 or bf16 on the way to
+// shared memory, sums are float32. A block of 8 warps, 2 by 4, makes BM x 128 sums, 16 words of k
+// at a time.
 #include "common.cuh"
 #include "mma.cuh"
 
