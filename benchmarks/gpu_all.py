@@ -4,7 +4,8 @@
 
 Each part runs as a process of its own with a limit of its own, and leaves its table in FOLDER
 (`1-machine.txt`, …; figures as JSON beside it); the last lines, also in `summary.txt`, say how each
-ended. A part that fails or runs out of time does not stop the others. Exits with 1 if any did.
+ended. A part that fails or runs out of time does not stop the others, unless the first finds no
+GPU. Exits with 1 if any did.
 """
 
 import argparse
@@ -119,6 +120,8 @@ def main():
             summary.append(f"{number}-{name}: NOT RUN, no time left")
             continue
         summary.append(run(number, name, command, min(limit, left), out))
+        if number == 1 and not summary[0].endswith("ok"):
+            break  # there is no GPU to check, and the part has said why
     (out / "summary.txt").write_text("\n".join(summary) + "\n", encoding="utf-8")
     print("\n".join(["== summary", *summary]))
     sys.exit(0 if all(line.endswith("ok") for line in summary) else 1)
