@@ -39,8 +39,10 @@ class GraphStep:
 
     `step(x, labels, weights, drawn)` does the forward, the loss, the backward and the update;
     where recording is not supported it does them one by one, after one warning. `replays` tells
-    how many steps came from the graph. Raises ValueError for a network that is not float32 on a
-    GPU.
+    how many steps came from the graph. The learning rate may change between steps; what else was
+    true when the step was recorded stays: the precision, the momentum, and which arrays hold the
+    parameters and velocities (copy into them, do not replace them). Raises ValueError for a
+    network that is not float32 on a GPU.
     """
 
     def __init__(self, net, optimiser, shape):
