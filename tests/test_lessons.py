@@ -9,7 +9,8 @@ For writers of lessons (`lessons/NN-name.md`):
   Numbers with decimals may differ by one in the last printed digit, everything else is exact.
   So print few digits, and never time, rounding noise or the repr of NumPy numbers.
 - ```` ```python file=tinyunet/ops/conv2d.py ```` quotes the package: whole lines, verbatim,
-  indentation included. It is not run.
+  indentation included. It is not run. A forge does not show the file name of a fence, so the line
+  before says it: From [`tinyunet/ops/conv2d.py`](../tinyunet/ops/conv2d.py):
 - ```` ```console ````, ```` ```json ```` and other languages are neither run nor compared.
 - Figures: `drawing.save(fig, "NN-name.png")` in a block, `![what it shows](figures/NN-name.png)`
   in the text. Each figure drawn is shown and each figure shown is drawn. After a change, redraw and
@@ -194,11 +195,14 @@ def test_lesson_runs_prints_and_draws_what_it_shows(path, lesson_room):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_quotes_are_verbatim(path):
-    quotes = [block for block in blocks_of(path.read_text(encoding="utf-8")) if block.file]
+    markdown = path.read_text(encoding="utf-8")
+    quotes = [block for block in blocks_of(markdown) if block.file]
     if path.stem[:2] not in ("00", "16"):
         assert quotes, f"{path.name} quotes nothing"
     for block in quotes:
         source = (ROOT / block.file).read_text(encoding="utf-8")
+        caption = f"From [`{block.file}`](../{block.file}):\n\n```python file={block.file}\n"
+        assert f"\n{caption}{block.text}\n" in markdown, f"{path.name}:{block.line} has no caption"
         assert f"\n{block.text}\n" in f"\n{source}\n", (
             f"{path.name}:{block.line} is not a verbatim slice of {block.file}"
         )
