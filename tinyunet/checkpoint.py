@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyunet.geometry import DEEPEST
 from tinyunet.init import parameter_shapes
 
 FORMAT = "tinyunet-1"
-_DEEPEST = 30  # 2^30 pixels to a side at the bottom: nobody's network
 
 
 @contextmanager
@@ -157,8 +157,8 @@ def _check_tensors(path, tensors, built):
 def _shapes(path, built):
     """{name: shape} of the parameters of the architecture that a file names."""
     try:
-        if built["depth"] > _DEEPEST:
-            raise ValueError(f"depth {built['depth']} is more than {_DEEPEST}")
+        if built["depth"] > DEEPEST:
+            raise ValueError(f"depth {built['depth']} is more than {DEEPEST}")
         return parameter_shapes(
             *(built[name] for name in ("in_channels", "n_classes", "depth", "base"))
         )

@@ -14,10 +14,14 @@ Paper: section 2, figure 1. Lesson: lessons/05-the-u.md.
 
 import math
 
+DEEPEST = 30  # its smallest tile has 6 milliard pixels a side: nobody's network
+
 
 def _check_depth(depth):
     if depth != int(depth) or depth < 1:
         raise ValueError(f"depth {depth} is not a whole number of at least 1")
+    if depth > DEEPEST:
+        raise ValueError(f"depth {depth} is more than {DEEPEST}")
     return int(depth)
 
 

@@ -33,6 +33,9 @@ def check_folder(path, resume=False):
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"{path}: is a file, but a run needs a folder")
+    for above in path.parents:
+        if above.exists() and not above.is_dir():
+            raise NotADirectoryError(f"{above}: is a file: {path.name} cannot be made in it")
     there = [name for name in _FILES if (path / name).exists()]
     if there and not resume:
         raise FileExistsError(
@@ -103,7 +106,7 @@ class RunFolder:
         Lines behind `size` were written after the checkpoint that the run goes on from; the same
         steps will write the same lines again.
         """
-        mode = "r+b" if self.log_file.exists() else "w+b"
+        mode = "r+b" if self.log_file.exists() or size else "w+b"  # never make a lost log anew
         self._log = open(self.log_file, mode)  # noqa: SIM115 (closed in `close`)
         if self._log.seek(0, os.SEEK_END) < size:
             self._log.close()

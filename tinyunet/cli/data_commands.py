@@ -171,6 +171,8 @@ def augment(arguments):
     out = common.check_output(arguments.out, (".png",), (arguments.image, arguments.labels))
     if not 1 <= arguments.samples <= 8:
         raise ValueError(f"--samples {arguments.samples} is not 1 to 8")
+    if arguments.seed < 0:
+        raise ValueError(f"--seed {arguments.seed} is not at least 0")
     dataset = read_pair(arguments.image, arguments.labels)
     _slice_of(dataset.images, arguments.slice, arguments.image)
     image, labels = dataset.images[arguments.slice], dataset.labels[arguments.slice]

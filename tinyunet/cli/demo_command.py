@@ -63,6 +63,7 @@ def best_threshold(images, labels):
 
 def run(arguments):
     """Make data, train, segment unseen images, print scores, draw pictures."""
+    from tinyunet.arrays import select_device
     from tinyunet.checkpoint import load_network
     from tinyunet.data import normalise
     from tinyunet.metrics import isbi2012
@@ -74,6 +75,7 @@ def run(arguments):
     if not 0 < arguments.seconds < float("inf"):
         raise ValueError(f"--seconds {arguments.seconds:g} is not a positive number")
     common.use_threads(arguments)
+    select_device(arguments.device)
     check_folder(arguments.out)
     dataset, images, labels = demo_data()
     common.note(dataset.describe())

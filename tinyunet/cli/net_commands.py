@@ -71,6 +71,8 @@ def _architecture(arguments):
     from tinyunet.cli.predict_command import weights_file
 
     if arguments.run_folder is None:
+        if arguments.base < 1:
+            raise ValueError(f"--base {arguments.base} is not at least 1")
         names = {"depth": arguments.depth, "base": arguments.base}
         return {"in_channels": 1, "n_classes": 2, **names}, {}
     net, meta = load_network(weights_file(arguments.run_folder), "cpu")

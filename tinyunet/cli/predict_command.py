@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyunet.cli import common
+from tinyunet.geometry import check_size
 
 
 def add_to(commands):
@@ -61,6 +62,7 @@ def run(arguments):
     out = common.check_output(arguments.out, (".tif", ".tiff"), inputs)
     cells = None if arguments.cells is None else _cells_folder(arguments)
     net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), arguments.device)
+    _check_numbers(arguments, net)
     stack = open_stack(arguments.images, net.in_channels)
     first, end = arguments.slices or (0, len(stack))
     if end > len(stack):
@@ -87,6 +89,13 @@ def run(arguments):
     if cells is not None:
         write_cells(cells, found, first)
     return 0
+
+
+def _check_numbers(arguments, net):
+    if arguments.tile is not None:
+        check_size(arguments.tile, net.depth, "--tile")
+    if not 1 <= arguments.average <= 8:
+        raise ValueError(f"--average {arguments.average} is not 1 to 8")
 
 
 def _cells_folder(arguments):

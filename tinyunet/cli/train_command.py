@@ -1,6 +1,7 @@
 """`tinyunet train`: say what was found, then train."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from tinyunet.cli import common
@@ -72,6 +73,7 @@ def run(arguments):
         ignore=arguments.ignore,
     )
     training, validation = split(dataset, settings)
+    check_memory(dataset, settings, device)
     announce(dataset, training, validation, settings, device)
     with common.Bar(settings.steps) as bar:
         result = train(dataset, settings, arguments.out, device, arguments.resume, bar)
@@ -94,6 +96,22 @@ def settings_of(arguments):
     names = [field.name for field in dataclasses.fields(Settings)]
     said = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
     return Settings(**{**base, **said})
+
+
+def check_memory(dataset, settings, device):
+    """Raise ValueError where a step needs more memory than the machine has at all (CPU only)."""
+    from tinyunet import geometry
+
+    shape = dataset.images[0].shape[0], dataset.n_classes, settings.depth, settings.base
+    needed = geometry.training_memory(settings.tile, *shape)
+    if device.is_gpu or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ValueError(
+            f"a step needs about {common.size_text(needed)} of memory, this machine has "
+            f"{common.size_text(there)}: choose a smaller --tile, --base or --depth"
+        )
 
 
 def announce(dataset, training, validation, settings, device):
