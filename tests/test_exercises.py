@@ -227,6 +227,31 @@ WRONG = [
      "x, which is no parameter"),
     ("16", "(skips[level], x)", "(x, skips[level])", "forward stopped at line"),
     ("16", "    return grads", "    return list(grads)", "must return a dict"),
+    # Right in the middle, wrong at the awkward end: what only the last steps of a check can see.
+    ("01", "    y = np", "    if kh == 1:\n        return x\n    y = np", "your y has shape"),
+    ("01", "    y = np", "    kw = kh\n    y = np", "your y has shape"),
+    ("02", "    for n, o", "    if kh == 1:\n        return x, x, x\n    for n, o", "has shape"),
+    ("02", "    for n, o", "    kw = kh\n    for n, o", "your dweight is wrong in 12 of 36 places"),
+    ("03", "    n, c, height, width = x.shape\n",
+     "    n, c, height, width = x.shape\n    if x.size == 4:\n        return x\n",
+     "your y has shape"),
+    ("03", "    return dx", "    return dx * (dx.size > 4)", "your dx is zero everywhere"),
+    ("04", "    return y", "    return y * (height > 1)", "your y is zero everywhere"),
+    ("04", "    return dx,", "    return dx * (x.shape[2] > 1),", "your dx is zero everywhere"),
+    ("05", "    crop = skip", "    if skip.shape == x.shape:\n        return x\n    crop = skip",
+     "your y has shape"),
+    ("06", "    return -(weights", "    weights = np.where(weights == 0, 1, weights)\n"
+     "    return -(weights", "your loss is 1.95243, it should be 1.37831"),
+    ("07", "momentum * velocity", "(momentum or 0.5) * velocity", "your velocity"),
+    ("08", "    if len(pixels) < 2:\n        return weights\n", "", "not enough values to unpack"),
+    ("08", "n_cells == 0 or n_background == 0", "n_cells == 0", "your weight map is"),
+    ("08", "n_cells == 0 or n_background == 0", "n_background == 0", "your weight map is"),
+    ("09", "    index %= 2 * (n - 1)", "    index = abs(index)", "index -30 is out of bounds"),
+    ("11", "    optimiser.step", "    for v in optimiser.velocity.values():\n        v[...] = 0\n"
+     "    optimiser.step", "your change of the parameters is wrong in"),
+    ("16", "        z = ops.conv2d(x, params[f\"{name}.weight\"], params[f\"{name}.bias\"])",
+     "        z = ops.conv2d(x, params[f\"{name}.weight\"], 0 * params[f\"{name}.bias\"])",
+     "your logits"),
 ]  # fmt: skip
 
 
@@ -297,6 +322,13 @@ def test_a_crash_is_told_with_the_learners_own_line(tmp_path):
     assert explanation.startswith("conv2d stopped at line 3 of 01_mine.py: IndexError: index 99")
 
 
+def test_a_crash_in_a_helper_is_told_with_the_helpers_line(tmp_path):
+    path = tmp_path / "01_mine.py"
+    text = "def help(x):\n    return x[99]\n\n\ndef conv2d(x, weight, bias):\n    return help(x)\n"
+    path.write_text(text, encoding="utf-8")
+    assert run(exercise("01"), path).explanation.startswith("conv2d stopped at line 2 of 01_mine")
+
+
 def test_a_syntax_error_and_a_missing_function_are_told(tmp_path):
     path = tmp_path / "01_mine.py"
     path.write_text("x = 1\ndef conv2d(x, weight, bias)\n    return 0\n", encoding="utf-8")
@@ -325,6 +357,13 @@ def test_exercise_16_uses_the_learners_operations(tmp_path):
     assert "gradient of " in verdict.explanation
 
 
+def test_exercise_16_passes_on_what_is_wrong_with_an_operation(tmp_path):
+    planted("01", "return y", "return None", tmp_path)
+    verdict = run(exercise("16"), tmp_path / "16_your_own_unet.py")
+    assert verdict.status == "not yet written"
+    assert verdict.explanation.startswith("conv2d returns None: it is not written yet")
+
+
 def test_exercise_16_says_when_the_loss_does_not_fall(tmp_path):
     planted("06", "return (p - one_hot)", "return (one_hot - p)", tmp_path)
     verdict = run(exercise("16"), tmp_path / "16_your_own_unet.py")
@@ -350,6 +389,7 @@ def test_compare_accepts_what_is_equal_within_the_tolerance():
     )
     compare("y", np.zeros(0), np.zeros(0))
     compare("y", np.full(2, 0.9e-9), np.zeros(2))
+    assert "wrong in" in explained(np.array([1e-3, 1e-3 + 5e-10]), np.array([1e-3, 1e-3]))
     assert not same(np.zeros(2), np.zeros(3))
     assert not same(np.array([np.nan]), np.array([np.nan]))
 
@@ -370,6 +410,8 @@ def test_compare_names_what_it_finds():
     )
     assert explained(np.ones((2, 2, 3)), want).endswith("(yours is 1 smaller)")
     assert explained(np.ones((2, 3)), want) == "your y has shape (2, 3), it should be (2, 3, 4)"
+    assert explained(np.ones((3, 5, 4)), want).endswith("it should be (2, 3, 4)")
+    assert explained(want[::-1, ::-1, ::-1], want).endswith("reversing axes 0 and 1 and 2")
     assert explained(want * np.nan, want) == "your y holds 24 NaN or infinite values"
     assert explained(-want, want) == "your y has the wrong sign"
     assert explained(0 * want, want) == "your y is zero everywhere: is it ever added to?"
@@ -390,6 +432,8 @@ def test_results_are_counted():
     assert results("f", (1, 2), ("a", "b")) == (1, 2)
     with pytest.raises(Wrong, match=r"f must return \(a, b\): yours returns float"):
         results("f", 1.0, ("a", "b"))
+    with pytest.raises(Wrong, match="yours returns 3 things"):
+        results("f", (1, 2, 3), ("a", "b"))
     with pytest.raises(NotYet, match="f returns None for b"):
         results("f", (1, None), ("a", "b"))
 

@@ -111,7 +111,7 @@ def _sign_or_factor(name, got, want, factors, tolerance):
     if want[largest] == 0:
         return None
     ratio = float(got[largest]) / float(want[largest])
-    if ratio == 0 or not same(got, ratio * want, tolerance):
+    if not same(got, ratio * want, tolerance):
         return None
     if abs(ratio + 1) < 1e-6:
         return f"your {name} has the wrong sign"
