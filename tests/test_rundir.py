@@ -1,0 +1,245 @@
+"""The folder of a run: who may write, what the log holds, what is cleaned up."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from runs import snapshot, tiny
+
+from tinyunet.rundir import HEADER, RunFolder, check_folder, read_log, read_settings
+
+
+def begun(path):
+    """A run folder with settings, as after the start of a run."""
+    with RunFolder(path) as folder:
+        folder.write_settings(tiny(), "abc")
+        folder.open_log(0)
+        folder.flush_log()
+    return path
+
+
+def test_names(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        assert folder.last == tmp_path / "last.safetensors"
+        assert folder.best == tmp_path / "best.safetensors"
+        assert folder.log_file == tmp_path / "log.csv"
+        assert folder.settings_file == tmp_path / "settings.json"
+
+
+def test_a_folder_in_which_nothing_began_is_left_as_it_was(tmp_path):
+    with RunFolder(tmp_path / "a" / "b" / "c") as folder:
+        assert folder.resuming is False
+        assert (tmp_path / "a" / "b" / "c").is_dir()
+    assert snapshot(tmp_path) == {}
+    (tmp_path / "mine").write_text("kept")
+    with RunFolder(tmp_path):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]  # the lock is gone too
+
+
+def test_a_begun_run_is_kept_and_can_be_resumed(tmp_path):
+    begun(tmp_path / "run")
+    assert check_folder(tmp_path / "run", resume=True) is True
+    with RunFolder(tmp_path / "run", resume=True) as folder:
+        assert folder.resuming is True
+        assert folder.read_settings() == (tiny(), "abc")
+    assert (tmp_path / "run" / "log.csv").read_text() == HEADER
+
+
+def test_settings_are_readable_text(tmp_path):
+    begun(tmp_path)
+    text = (tmp_path / "settings.json").read_text()
+    assert json.loads(text) == {"settings": tiny().to_dict(), "data": "abc"}
+    assert text.startswith('{\n  "settings": {\n')
+    assert text.endswith("}\n")
+    assert read_settings(str(tmp_path)) == (tiny(), "abc")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", '{"settings": {}}', '{"settings": 3, "data": ""}', "\x00", "[" * 99999],
+)
+def test_damaged_settings(tmp_path, text):
+    (tmp_path / "settings.json").write_text(text)
+    with pytest.raises(ValueError, match="settings.json: damaged"):
+        read_settings(tmp_path)
+
+
+def test_settings_that_are_no_text(tmp_path):
+    (tmp_path / "settings.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(ValueError, match="settings.json: damaged"):
+        read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["settings.json", "last.safetensors", "best.safetensors", "log.csv", "curves.png"]
+)
+def test_nothing_is_overwritten_without_resume(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(FileExistsError) as error:
+        check_folder(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}: holds a run already ({name}): give --resume to go on with it, "
+        "or another folder"
+    )
+
+
+@pytest.mark.parametrize("name", ["last.safetensors", "best.safetensors", "log.csv"])
+def test_nothing_is_overwritten_without_settings(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(FileExistsError, match=f": holds {name} but no settings.json: cannot be re"):
+        RunFolder(tmp_path, resume=True)
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("best.safetensors", ""), ("log.csv", HEADER + "1")])
+def test_a_lost_checkpoint_is_noticed(tmp_path, name, content):
+    begun(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(FileExistsError, match=": its last.safetensors is gone: cannot be resumed$"):
+        RunFolder(tmp_path, resume=True)
+    (tmp_path / "last.safetensors").write_text("")
+    assert check_folder(tmp_path, resume=True)
+
+
+def test_files_in_the_way(tmp_path):
+    (tmp_path / "x").write_text("")
+    with pytest.raises(FileExistsError, match="x: is a file, but a run needs a folder$"):
+        RunFolder(tmp_path / "x")
+    with pytest.raises(NotADirectoryError, match="x: is a file: run cannot be made in it$"):
+        RunFolder(tmp_path / "x" / "run")
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    begun(tmp_path)
+    pattern = rf"another run \(process {os.getpid()}\) is writing into this folder$"
+    with RunFolder(tmp_path, resume=True):
+        for _ in range(2):
+            with pytest.raises(BlockingIOError, match=pattern):
+                RunFolder(tmp_path, resume=True)
+        other = (
+            "import sys; from tinyunet.rundir import RunFolder; RunFolder(sys.argv[1], resume=True)"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", other, str(tmp_path)], capture_output=True, text=True
+        )
+        assert process.returncode == 1
+        assert f"another run (process {os.getpid()}) is writing" in process.stderr
+    with RunFolder(tmp_path, resume=True) as folder:  # free again
+        assert folder.resuming
+
+
+def test_a_lock_file_that_was_taken_away_locks_nothing(tmp_path, monkeypatch):
+    """Between opening and locking, the first run may have ended and removed the file."""
+    import fcntl
+
+    real = fcntl.flock
+
+    def flock(handle, mode):
+        (tmp_path / ".lock").unlink()
+        real(handle, mode)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(BlockingIOError, match="another run"):
+        RunFolder(tmp_path)
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_other_files_are_not(tmp_path):
+    begun(tmp_path)
+    ours = [".last.safetensors.ab12.tmp", ".best.safetensors.x.tmp", ".settings.json.1.tmp"]
+    theirs = [".notes.tmp", "last.safetensors.tmp", ".last.safetensors.ab12.part"]
+    for name in ours + theirs:
+        (tmp_path / name).write_text("half")
+    with RunFolder(tmp_path, resume=True):
+        left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*theirs, ".lock", "settings.json", "log.csv"}
+
+
+def test_the_log(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.open_log(0)
+        folder.log(1, 0.1 + 0.2)
+        folder.log(2, 1e-300, 0.5, 1 / 3)
+        size = folder.flush_log()
+    text = (tmp_path / "log.csv").read_text()
+    assert text == f"{HEADER}1,0.30000000000000004,,\n2,1e-300,0.5,0.3333333333333333\n"
+    assert size == len(text)
+    assert read_log(tmp_path / "log.csv") == {
+        "step": [1, 2],
+        "loss": [0.1 + 0.2, 1e-300],
+        "val_loss": [None, 0.5],
+        "val_wrong": [None, 1 / 3],
+    }
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(tmp_path):
+    begun(tmp_path)
+    (tmp_path / "last.safetensors").write_text("")
+    (tmp_path / "log.csv").write_text(f"{HEADER}1,0.5,,\n2,0.25,,\n3,0.12")
+    with RunFolder(tmp_path, resume=True) as folder:
+        folder.open_log(len(f"{HEADER}1,0.5,,\n"))
+        folder.log(2, 0.75)
+    assert (tmp_path / "log.csv").read_text() == f"{HEADER}1,0.5,,\n2,0.75,,\n"
+    with RunFolder(tmp_path, resume=True) as folder:
+        folder.open_log(0)
+    assert (tmp_path / "log.csv").read_text() == HEADER
+
+
+def test_a_log_shorter_than_the_checkpoint_says(tmp_path):
+    begun(tmp_path)
+    with RunFolder(tmp_path, resume=True) as folder:
+        folder.open_log(len(HEADER))
+        with pytest.raises(ValueError, match="log.csv: shorter than when the checkpoint was writt"):
+            folder.open_log(len(HEADER) + 1)
+    assert (tmp_path / "log.csv").read_text() == HEADER
+
+
+def test_a_lost_log_is_not_made_anew(tmp_path):
+    begun(tmp_path)
+    (tmp_path / "log.csv").unlink()
+    with RunFolder(tmp_path, resume=True) as folder, pytest.raises(FileNotFoundError):
+        folder.open_log(len(HEADER))
+    assert not (tmp_path / "log.csv").exists()
+
+
+def test_an_error_of_the_disk_names_the_log_and_frees_the_folder(tmp_path, monkeypatch):
+    begun(tmp_path)
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, RunFolder(tmp_path, resume=True) as folder:
+        folder.open_log(len(HEADER))
+        patch.setattr("tinyunet.rundir.os.fsync", fail)
+        with pytest.raises(OSError, match=r"log.csv: could not be written: .*No space left"):
+            folder.flush_log()
+    with RunFolder(tmp_path, resume=True):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "log.csv: not a log of a run: its first line is not 'step,loss,val_loss,val_wrong'$"),
+        ("step,loss\n1,2\n", "log.csv: not a log of a run"),
+        (HEADER + "1,0.5,,\n2,0.5\n", r"log.csv: line 3 is damaged \(wrong number of columns\)$"),
+        (HEADER + "x,0.5,,\n", "log.csv: line 2 is damaged .invalid literal"),
+        (HEADER + "1,much,,\n", "log.csv: line 2 is damaged .could not convert"),
+    ],
+)
+def test_a_damaged_log(tmp_path, text, message):
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_log(tmp_path / "log.csv")
+
+
+def test_an_empty_log(tmp_path):
+    (tmp_path / "log.csv").write_text(HEADER)
+    assert read_log(str(tmp_path / "log.csv")) == {
+        "step": [],
+        "loss": [],
+        "val_loss": [],
+        "val_wrong": [],
+    }

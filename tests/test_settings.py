@@ -1,0 +1,109 @@
+"""Settings: what is accepted, what is refused and in which words, what counts as a difference."""
+
+import json
+
+import pytest
+from runs import TINY, tiny
+
+from tinyunet.settings import Settings
+
+
+def test_the_defaults_are_the_papers_or_documented():
+    assert Settings().to_dict() == {
+        "depth": 5,
+        "base": 64,
+        "dropout": 0.5,
+        "tile": 572,
+        "steps": 2000,
+        "rate": 0.002,
+        "momentum": 0.99,
+        "seed": 0,
+        "val": None,
+        "val_every": 100,
+        "checkpoint_every": 100,
+        "elastic": True,
+        "rotation": True,
+        "grey": True,
+        "weight_map": True,
+        "w0": 10.0,
+        "sigma": 5.0,
+        "border": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("tile", 570, "^tile 570 does not fit depth 5: the nearest sizes are 556 and 572$"),
+        ("base", 0, "^base 0 is not at least 1$"),
+        ("steps", 0, "^steps 0 is not at least 1$"),
+        ("val_every", 0, "^val_every 0 is not at least 1$"),
+        ("checkpoint_every", -1, "^checkpoint_every -1 is not at least 1$"),
+        ("dropout", -0.1, r"^dropout -0.1 is not in \[0, 1\)$"),
+        ("dropout", 1, r"^dropout 1 is not in \[0, 1\)$"),
+        ("w0", -0.1, "^w0 -0.1 is not a number of at least 0$"),
+        ("w0", float("inf"), "^w0 inf is not a number of at least 0$"),
+        ("w0", float("nan"), "^w0 nan is not a number of at least 0$"),
+        ("sigma", 0, "^sigma 0 is not a positive number$"),
+        ("sigma", float("inf"), "^sigma inf is not a positive number$"),
+        ("border", -1, "^border -1 is not at least 0$"),
+        ("rate", 0, "^learning rate 0 is not a positive number$"),
+        ("rate", float("inf"), "^learning rate inf is not a positive number$"),
+        ("rate", float("nan"), "^learning rate nan is not a positive number$"),
+        ("momentum", 1, r"^momentum 1 is not in \[0, 1\)$"),
+        ("momentum", -1e-9, r"^momentum -1e-09 is not in \[0, 1\)$"),
+        ("seed", -1, "^seed -1 is negative: it must be a whole number of at least 0$"),
+        ("val", (3, 3), r"^validation range \(3, 3\) is not FIRST:BEHIND_LAST, as in 20:24$"),
+        ("val", (-1, 3), "FIRST:BEHIND_LAST"),
+        ("val", (1, 2, 3), "FIRST:BEHIND_LAST"),
+    ],
+)
+def test_refused(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"base": 1, "steps": 1, "val_every": 1, "checkpoint_every": 1},
+        {"dropout": 0, "momentum": 0, "w0": 0, "border": 0, "seed": 0},
+        {"val": (0, 1)},
+        {"tile": 188},
+    ],
+)
+def test_the_least_that_is_accepted(values):
+    settings = Settings(**values)
+    assert {name: getattr(settings, name) for name in values} == values
+
+
+def test_to_json_and_back():
+    settings = tiny()
+    assert settings.to_dict()["val"] == [3, 4]
+    again = Settings(**json.loads(json.dumps(settings.to_dict())))
+    assert again == settings
+    assert again.val == (3, 4)
+
+
+def test_differences():
+    mine = tiny()
+    assert mine.differences(tiny()) == []
+    assert mine.differences(tiny(steps=99)) == []
+    assert mine.differences(tiny(rate=0.5, val=None)) == [
+        "rate: 0.01, not 0.5",
+        "val: [3, 4], not None",
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in Settings().to_dict() if name != "steps"])
+def test_every_setting_but_the_steps_counts(name):
+    other = {**TINY, "elastic": True, "rotation": True, "grey": True, "weight_map": True}
+    other |= {"w0": 10.0, "sigma": 5.0, "border": 2}
+    value = other[name]
+    other[name] = {bool: False, int: value, float: 0.125}.get(type(value))
+    if name == "val":
+        other[name] = (2, 4)
+    elif type(value) is int:
+        other[name] = value + 2 if name != "depth" else 1
+    differences = tiny().differences(Settings(**other))
+    assert [text.partition(":")[0] for text in differences] == [name]
