@@ -165,6 +165,7 @@ WRONG = [
     ("10", "min(step, size - start)", "step", "the image ends at 8"),
     ("10", "while start < size:", "while start + step <= size:", "the last 8 are missing"),
     ("10", "start += count", "start += count - 1 if count > 1 else 1", "twice"),
+    ("10", "    return plan", "    return [*plan, (size, 0)]", "has a tile of 0 pixels, at 4"),
     ("11", ", train=True", "", "drop-out switched off"),
     ("11", "labels, weights)\n    dl", "labels)\n    dl", "you leave the weights out"),
     ("11", "    optimiser.step(grads)\n", "", "changes nothing"),
