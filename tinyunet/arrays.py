@@ -49,6 +49,11 @@ def to_numpy(x):
     return np.asarray(x) if array_module(x) is np else cupy.asnumpy(x)
 
 
+def out_of_gpu_memory():
+    """Return the exceptions that mean that the GPU's memory is full, for an `except` clause."""
+    return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
+
+
 def gpu_problem():
     """Return None where a GPU can be used, else one line that says what is missing."""
     if cupy is None:
@@ -89,4 +94,5 @@ def _gpu(index):
     count = cupy.cuda.runtime.getDeviceCount()
     if index >= count:
         raise ValueError(f"device 'gpu:{index}' does not exist: this machine has {count} GPU(s)")
+    cupy.cuda.Device(index).use()  # kernels are launched on the current device
     return Device(f"gpu:{index}", cupy, index)

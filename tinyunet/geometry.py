@@ -160,13 +160,13 @@ def training_memory(size, in_channels=1, n_classes=2, depth=5, base=64):
     """Return about how many bytes a training step on a tile of `size` needs on the CPU, float32.
 
     Counted: every map that the backward needs again (the up-convolved ones live on in their
-    concatenation), three maps of the largest kind for the gradients on their way, parameters with
+    concatenation), two maps of the largest kind for the gradients on their way, parameters with
     velocity and gradients, one transformed filter bank of the widest layer (36 values for 9), and
-    180 MB for Python and its libraries. `tests/test_memory.py` holds it against a measurement.
+    165 MB for Python and its libraries. `tests/test_memory.py` holds it against a measurement.
     """
     layers = layer_table(size, in_channels, n_classes, depth, base)
     maps = sum(layer["bytes"] for layer in layers if not layer["name"].endswith("upconv"))
     largest = max(layer["bytes"] for layer in layers)
     parameters = 4 * sum(layer["parameters"] for layer in layers)
     widest = base * 2 ** (depth - 1)
-    return maps + 3 * largest + 3 * parameters + 4 * 36 * widest**2 + 180_000_000
+    return maps + 2 * largest + 3 * parameters + 4 * 36 * widest**2 + 165_000_000

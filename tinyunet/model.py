@@ -61,10 +61,11 @@ class UNet:
         """
         x = self._admit(x)
         with self.workspace.used():
-            return self._forward(x, train)
+            cache = {}
+            return self._forward(x, train, cache), cache
 
-    def _forward(self, x, train):
-        cache, skips = {}, {}
+    def _forward(self, x, train, cache):
+        skips = {}
         for level in range(1, self.depth + 1):
             if level > 1:
                 x = self._max_pool(f"down{level}.pool", x, cache)
@@ -78,27 +79,30 @@ class UNet:
             x = self._conv_relu(f"up{level}.conv1", x, cache)
             x = self._conv_relu(f"up{level}.conv2", x, cache)
         logits, cache["out"] = ops.conv2d(x, *self._weights("out"))  # no ReLU: these are logits
-        return logits, cache
+        return logits
 
-    def backward(self, dlogits, cache, input_gradient=False):
+    def backward(self, dlogits, cache, input_gradient=False, consume=False):
         """Return {name: gradient} for the loss's gradient dlogits (N, n_classes, H', W').
 
         The keys and shapes are those of `net.params`. With `input_gradient=True` returns
         (gradients, dx), dx (N, in_channels, H, W) being the gradient of the image.
+        `consume=True` empties the cache on the way, so that a map's memory is free as soon as its
+        gradient is known; the cache is of no use afterwards.
         """
+        cache = cache if consume else dict(cache)
         with self.workspace.used():
             return self._backward(dlogits, cache, input_gradient)
 
     def _backward(self, dlogits, cache, input_gradient):
         grads, dskips = {}, {}
-        dx = self._store("out", ops.conv2d_backward(dlogits, cache["out"]), grads)
+        dx = self._store("out", ops.conv2d_backward(dlogits, cache.pop("out")), grads)
         for level in range(1, self.depth):
             dx = self._conv_relu_backward(f"up{level}.conv2", dx, cache, grads)
             dx = self._conv_relu_backward(f"up{level}.conv1", dx, cache, grads)
-            dskips[level], dx = ops.center_crop_concat_backward(dx, cache[f"up{level}.concat"])
+            dskips[level], dx = ops.center_crop_concat_backward(dx, cache.pop(f"up{level}.concat"))
             name = f"up{level}.upconv"
-            dx = self._store(name, ops.up_conv2d_backward(dx, cache[name]), grads)
-        dx = ops.dropout_backward(dx, cache["dropout"])
+            dx = self._store(name, ops.up_conv2d_backward(dx, cache.pop(name)), grads)
+        dx = ops.dropout_backward(dx, cache.pop("dropout"))
         for level in range(self.depth, 0, -1):
             dx = self._conv_relu_backward(f"down{level}.conv2", dx, cache, grads)
             need_dx = level > 1 or input_gradient
@@ -106,7 +110,7 @@ class UNet:
             if level > 1:
                 # A map that was used twice, by the pooling and by the skip, gets both gradients.
                 onto = dskips.pop(level - 1)
-                dx = ops.max_pool2d_backward(dx, cache[f"down{level}.pool"], onto)
+                dx = ops.max_pool2d_backward(dx, cache.pop(f"down{level}.pool"), onto)
         grads = {name: grads[name] for name in self.params}  # in the parameters' order
         return (grads, dx) if input_gradient else grads
 
@@ -115,8 +119,9 @@ class UNet:
 
         x: (N, in_channels, H, W) of a size that fits; `predict_tiled` takes any size.
         """
-        logits, _ = self.forward(x)
-        return to_numpy(ops.softmax(logits))
+        with self.workspace.used():
+            logits = self._forward(self._admit(x), False, _Forgetful())
+            return to_numpy(ops.softmax(logits))
 
     def load(self, params):
         """Copy `params` (a dict of this network's names and shapes) into the network.
@@ -150,7 +155,7 @@ class UNet:
         return y
 
     def _conv_relu_backward(self, name, dy, cache, grads, need_dx=True):
-        return self._store(name, ops.conv2d_relu_backward(dy, cache[name], need_dx), grads)
+        return self._store(name, ops.conv2d_relu_backward(dy, cache.pop(name), need_dx), grads)
 
     def _store(self, name, gradients, grads):
         """Put a layer's weight and bias gradient into `grads`, return the gradient of its input."""
@@ -166,6 +171,13 @@ class UNet:
         geometry.check_size(x.shape[2], self.depth, "height")
         geometry.check_size(x.shape[3], self.depth, "width")
         return self.device.asarray(x, dtype=self.dtype)
+
+
+class _Forgetful(dict):
+    """A cache that keeps nothing: without a backward, each map may go once the next is made."""
+
+    def __setitem__(self, name, value):
+        pass
 
 
 def _check_architecture(in_channels, n_classes, depth, base, dropout, dtype):

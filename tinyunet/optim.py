@@ -10,6 +10,7 @@ than without momentum. Lesson: lessons/07-initialisation-and-momentum.md.
 """
 
 from tinyunet.arrays import array_module
+from tinyunet.kernels import gpu
 from tinyunet.ops.dispatch import faster
 
 
@@ -32,6 +33,9 @@ class SGD:
 
     def step(self, grads):
         """Update all parameters with `grads`, a dictionary of their names and shapes."""
+        if gpu.takes(*self.params.values(), *grads.values()):  # all of them in one launch
+            gpu.momentum_update(self.params, self.velocity, grads, self.rate, self.momentum)
+            return
         for name, param in self.params.items():
             velocity = self.velocity[name]
             if kernels := faster("sgd", param, grads[name], velocity):  # the same in one pass

@@ -8,12 +8,13 @@ Paper: section 3. Lesson: lessons/11-training.md.
 
 import hashlib
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyunet import geometry, ops
-from tinyunet.arrays import select_device, to_numpy
+from tinyunet.arrays import out_of_gpu_memory, select_device, to_numpy
 from tinyunet.checkpoint import (
     architecture,
     load_checkpoint,
@@ -22,11 +23,14 @@ from tinyunet.checkpoint import (
     strip_prefix,
 )
 from tinyunet.feed import TileFeed, prepare_slices
+from tinyunet.kernels import gpu, gpu_memory
+from tinyunet.kernels.gpu_graph import GraphStep
 from tinyunet.model import UNet
 from tinyunet.optim import SGD
 from tinyunet.predict import predict_tiled
 from tinyunet.rundir import RunFolder
 from tinyunet.stopping import stopping_gently
+from tinyunet.tiling import memory_available
 
 MOST_CLASSES = 256  # a tile's labels are uint8
 
@@ -69,10 +73,32 @@ def train(dataset, settings, out, device="auto", resume=False, progress=None, se
     Ctrl-C and SIGTERM end the run after the current step, with a checkpoint.
     """
     training, validation = split(dataset, settings)
-    with RunFolder(out, resume) as folder, stopping_gently() as stop:
+    device = select_device(device)
+    if settings.precision != "float32" and not device.is_gpu:
+        raise ValueError(f"precision {settings.precision!r} needs a GPU: this run is on the CPU")
+    with (
+        RunFolder(out, resume) as folder,
+        stopping_gently() as stop,
+        gpu.precision(settings.precision),
+        _memory_explained(device, dataset, settings),
+    ):
         run = _Run(training, validation, settings, folder, device)
         run.start_or_resume(fingerprint(dataset))
         return run.loop(stop, progress, seconds)
+
+
+@contextmanager
+def _memory_explained(device, dataset, settings):
+    """Turn "out of memory" of a GPU into a MemoryError that names the tile that would fit."""
+    free = memory_available(device)
+    try:
+        yield
+    except out_of_gpu_memory() as error:
+        s, channels = settings, dataset.images[0].shape[0]
+        message = gpu_memory.out_of_memory_message(
+            s.tile, free, s.depth, s.base, channels, dataset.n_classes
+        )
+        raise MemoryError(message) from error
 
 
 def split(dataset, settings):
@@ -125,7 +151,7 @@ def training_gradients(net, x, labels, weights):
     logits, cache = net.forward(x, train=True)
     weights = None if weights is None else to(weights)
     loss, loss_cache = ops.softmax_cross_entropy(logits, to(labels), weights)
-    return loss, net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache)
+    return loss, net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
 
 
 def validation_tile(shape, settings):
@@ -178,9 +204,12 @@ class _Run:
             s.base,
             s.dropout,
             s.seed,
-            device=select_device(device),
+            device=device,
         )
         self.sgd = SGD(self.net.params, s.rate, s.momentum)
+        self.graph = None
+        if self.net.device.is_gpu:
+            self.graph = GraphStep(self.net, self.sgd, (1, self.net.in_channels, s.tile, s.tile))
         self.step, self.loss = 0, None
         self.best_step = self.best_wrong = self.val_loss = self.val_wrong = None
 
@@ -229,11 +258,15 @@ class _Run:
         )
 
     def _one_step(self, tile):
-        loss, grads = training_gradients(self.net, *tile)
+        if self.graph is None:
+            loss, grads = training_gradients(self.net, *tile)
+        else:  # on a GPU: forward, backward and update, recorded once and replayed
+            loss, grads = self.graph.step(*tile), {}
         loss = float(loss)
         if not np.isfinite(loss):
             raise DivergedError(self._post_mortem(loss, grads))
-        self.sgd.step(grads)
+        if self.graph is None:
+            self.sgd.step(grads)
         self.step, self.loss = self.step + 1, loss
 
     def _check_weights(self):

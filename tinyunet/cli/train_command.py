@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from tinyunet.cli import common
-from tinyunet.settings import Settings
+from tinyunet.settings import PRECISIONS, Settings
 
 DEFAULTS = Settings()
 
@@ -49,6 +49,9 @@ def add_to(commands):
             default=None,
             help=f"leave the recipe's {part} out",
         )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of products on a GPU (float32, strict)"
+    )
     common.add_device(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)

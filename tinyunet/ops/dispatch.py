@@ -13,7 +13,7 @@ nothing is handed over, which is how each kernel is tested against the text it s
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from tinyunet.kernels import cpu
+from tinyunet.kernels import cpu, gpu
 
 _plain = ContextVar("tinyunet_plain", default=False)
 
@@ -29,11 +29,20 @@ def plain():
 
 
 def faster(operation, *arrays):
-    """Return the module that has a fast version of `operation` for `arrays`, or None."""
-    takes = getattr(cpu, f"takes_{operation}", cpu.takes)
-    return cpu if not _plain.get() and takes(*arrays) else None
+    """Return the module that has a fast version of `operation` for `arrays`, or None.
+
+    Each says by itself what it takes: `takes_conv2d` and the like where shapes matter, `takes`.
+    """
+    for kernels in () if _plain.get() else (gpu, cpu):
+        takes = getattr(kernels, f"takes_{operation}", kernels.takes)
+        if takes(*arrays):
+            return kernels
+    return None
 
 
 def maker(cache):
     """Return the kernel module that made `cache`, or None if a plain operation did."""
-    return cpu if isinstance(cache, cpu.Saved) else None
+    for kernels in (gpu, cpu):
+        if isinstance(cache, kernels.Saved):
+            return kernels
+    return None
