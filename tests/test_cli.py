@@ -1,0 +1,450 @@
+"""Every command on tiny data: the files are there and right, results go to stdout."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from runs import FLAGS, snapshot, tiny, tiny_arrays, tiny_dataset, write_stacks
+
+import tinyunet
+from tinyunet import checks, geometry
+from tinyunet.checkpoint import load_checkpoint, load_network
+from tinyunet.cli import build_parser, common, demo_command, main, train_command
+from tinyunet.data import normalise, read_segmentation
+from tinyunet.metrics import iou, isbi2012, seg
+from tinyunet.postprocess import probabilities_to_cells
+from tinyunet.predict import predict_tiled
+from tinyunet.rundir import read_log
+from tinyunet.settings import Settings
+from tinyunet.train import train
+from tinyunet.weights import find_instances, separate_touching, weight_map
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Stacks, and a run trained through the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    images, labels = write_stacks(folder)
+    run = folder / "run"
+    assert main(["train", str(images), str(labels), "--out", str(run), *FLAGS]) == 0
+    return SimpleNamespace(folder=folder, images=images, labels=labels, run=run)
+
+
+def tinyunet_(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_train_writes_what_the_function_writes(made, tmp_path):
+    train(tiny_dataset(), tiny(), tmp_path / "run", "cpu")
+    files = {path.name: content for path, content in snapshot(made.run).items()}
+    picture = files.pop("curves.png")
+    assert picture.startswith(b"\x89PNG")
+    for name in ("log.csv", "best.safetensors", "last.safetensors"):
+        assert files[name] == (tmp_path / "run" / name).read_bytes()
+
+
+def test_train_says_what_it_found_and_how_it_ended(made, tmp_path, capsys):
+    argv = ["train", made.images, made.labels, "--out", tmp_path / "run", *FLAGS, "--steps", 6]
+    assert tinyunet_(*argv) == 0
+    out, err = capsys.readouterr()
+    found = err.splitlines()
+    assert found[0] == "images: 4 slices of 30×34, uint8, 1 channel"
+    assert found[1].startswith("labels: 2 classes (class 0 ")
+    assert found[2] == "training on 3 slices, validating on 1"
+    assert found[3] == "network: depth 2, base 2, 434 parameters; tile 34 → 18"
+    memory = common.size_text(geometry.training_memory(34, 1, 2, 2, 2))
+    assert found[4].startswith(f"device: cpu; a step needs about {memory} of memory")
+    log = read_log(tmp_path / "run/log.csv")
+    lines = out.splitlines()
+    assert lines[0] == f"6 steps in {tmp_path / 'run'}, the last loss {log['loss'][-1]:.4f}"
+    best = min(value for value in log["val_wrong"] if value is not None)
+    assert lines[1].startswith(f"best validation: {100 * best:.2f} % wrong at step ")
+    assert lines[2].startswith("time: ")
+    assert len(lines) == 3
+
+
+def test_train_json(made, tmp_path, capsys):
+    run = tmp_path / "a" / "run"
+    argv = ["train", made.images, made.labels, "--out", run, *FLAGS, "--steps", 2, "--json"]
+    assert tinyunet_(*argv) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] == 2
+    assert result["run"] == str(run)
+    assert result["interrupted"] is None
+    assert result["loss"] == read_log(run / "log.csv")["loss"][-1]
+    assert set(result) == {
+        *("steps", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"),
+        *("seconds", "waited", "interrupted", "run"),
+    }
+
+
+def test_train_options_reach_the_settings(tmp_path):
+    def settings(*flags):
+        argv = ["train", "i", "l", "--out", str(tmp_path / "no"), *flags]
+        return train_command.settings_of(build_parser().parse_args(argv))
+
+    assert settings() == Settings()
+    assert settings(*FLAGS) == tiny()
+    flags = "--w0 3 --sigma 4 --border 1 --no-elastic --no-rotation --no-grey --no-weight-map"
+    parts = dict.fromkeys(("elastic", "rotation", "grey", "weight_map"), False)
+    assert settings(*flags.split()) == Settings(w0=3.0, sigma=4.0, border=1, **parts)
+
+
+def test_resume_takes_the_settings_of_the_run(made, tmp_path):
+    run = tmp_path / "run"
+    argv = ["train", made.images, made.labels, "--out", run]
+    assert tinyunet_(*argv, *FLAGS, "--steps", 4, "--no-grey") == 0
+    assert tinyunet_(*argv, "--resume", "--steps", 8, "--device", "cpu") == 0
+    assert load_checkpoint(run / "last.safetensors")[1]["step"] == 8
+    assert read_log(run / "log.csv")["step"] == list(range(1, 9))
+
+
+def test_a_sequence_of_cells(tmp_path, capsys):
+    from badfiles import sequence
+
+    images, _ = sequence(tmp_path)
+    assert tinyunet_("train", images, "--out", tmp_path / "r", *FLAGS[:-10], "--device", "cpu") == 0
+    err = capsys.readouterr().err
+    assert "labels: 2 objects in 2 frames" in err
+    assert "without truth: 1 frame" in err
+
+
+@pytest.mark.parametrize("weights", [None, "last", "best"])
+def test_predict(made, tmp_path, capsys, weights):
+    out = tmp_path / "p.tif"
+    which = [] if weights is None else ["--weights", weights]
+    assert tinyunet_("predict", made.run, made.images, "--out", out, "--device", "cpu", *which) == 0
+    assert capsys.readouterr().out == f"{out}: 4 slices\n"
+    net, _ = load_network(made.run / f"{weights or 'best'}.safetensors", "cpu")
+    expected = [predict_tiled(net, normalise(image))[1] for image in tiny_arrays()[0]]
+    p = tifffile.imread(out)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p, expected, rtol=1e-5, atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.tif"]
+
+
+def test_predict_options(made, tmp_path, capsys):
+    weights = made.run / "last.safetensors"
+    argv = ["predict", weights, made.images, "--out", tmp_path / "p.TIFF", "--device", "cpu"]
+    assert tinyunet_(*argv, "--slices", "1:3", "--tile", 26, "--average", 8) == 0
+    net, _ = load_network(weights, "cpu")
+    expected = [predict_tiled(net, normalise(i), 26, 8)[1] for i in tiny_arrays()[0][1:3]]
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "p.TIFF"), expected, rtol=1e-6)
+    assert capsys.readouterr().out.endswith("p.TIFF: 2 slices\n")
+
+
+def test_predict_cells(made, tmp_path, capsys):
+    cells = tmp_path / "cells"
+    argv = ["predict", made.run, made.images, "--out", tmp_path / "p.tif", "--device", "cpu"]
+    flags = ["--cells", cells, "--min-size", 3, "--grow", 2, "--slices", "2:4"]
+    assert tinyunet_(*argv, *flags) == 0
+    found = read_segmentation(cells)
+    assert sorted(found) == [2, 3]
+    p = tifffile.imread(tmp_path / "p.tif")
+    for frame, page in zip(found.values(), p, strict=True):
+        assert np.array_equal(frame, probabilities_to_cells(page, min_size=3, grow=2))
+    count = sum(int(frame.max()) for frame in found.values())
+    assert f"{cells}: {count} cells in 2 frames" in capsys.readouterr().out
+
+
+def test_predict_three_classes(tmp_path):
+    images, labels = tiny_arrays()
+    classes = (labels > 0).astype(np.uint8)
+    classes[:, :4] = 2
+    for name, array in (("i.tif", images), ("l.tif", classes)):
+        tifffile.imwrite(tmp_path / name, array, photometric="minisblack")
+    pair = tmp_path / "i.tif", tmp_path / "l.tif"
+    run = tmp_path / "run"
+    flags = [*FLAGS, "--classes", 3, "--steps", 3]
+    assert tinyunet_("train", *pair, "--out", run, *flags) == 0
+    out = tmp_path / "p.tif"
+    assert tinyunet_("predict", run, pair[0], "--out", out, "--device", "cpu") == 0
+    net, _ = load_network(run / "best.safetensors", "cpu")
+    assert net.n_classes == 3
+    p = tifffile.imread(out)
+    assert p.dtype == np.uint8
+    assert np.array_equal(p[1], predict_tiled(net, normalise(images[1])).argmax(axis=0))
+
+
+def predictions():
+    rng = np.random.default_rng(4)
+    labels = tiny_arrays()[1]
+    return np.clip(labels / 255 * 0.6 + rng.uniform(0, 0.4, labels.shape), 0, 1).astype(np.float32)
+
+
+def test_evaluate(made, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "p.tif", predictions(), photometric="minisblack")
+    assert tinyunet_("evaluate", tmp_path / "p.tif", made.labels, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    truth = tiny_arrays()[1] > 0
+    expected = isbi2012(predictions(), truth)
+    for name, value in expected.items():
+        assert result[name] == pytest.approx(value, rel=1e-12)
+    assert result["wrong_pixels"] == pytest.approx(((predictions() > 0.5) != truth).mean())
+    assert [part["wrong_pixels"] for part in result["slices"]] == pytest.approx(
+        ((predictions() > 0.5) != truth).mean(axis=(1, 2)).tolist()
+    )
+    assert tinyunet_("evaluate", tmp_path / "p.tif", made.labels) == 0
+    shown = capsys.readouterr().out
+    assert "slice 3" in shown
+    assert f"{'wrong pixels at 0.5 ↓':<28}{result['wrong_pixels']:>12.6f}" in shown
+    for name in ("v_rand_thinned", "v_info", "warping_error"):
+        assert f"{result[name]:.6f}" in shown
+
+
+def test_evaluate_slices(made, tmp_path, capsys):
+    some = predictions()[1:3]
+    for name, array in (("all.tif", predictions()), ("some.tif", some)):
+        tifffile.imwrite(tmp_path / name, array, photometric="minisblack")
+    shown = []
+    for name in ("all.tif", "some.tif"):
+        assert tinyunet_("evaluate", tmp_path / name, made.labels, "--slices", "1:3", "--json") == 0
+        shown.append(json.loads(capsys.readouterr().out))
+    assert shown[0] == shown[1]
+    assert len(shown[0]["slices"]) == 2
+
+
+def test_evaluate_cells(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frames = {}
+    for kind, numbers in (("man_seg", (0, 2)), ("mask", (0, 1, 2))):
+        (tmp_path / kind).mkdir()
+        for t in numbers:
+            cells = np.kron(rng.integers(0, 4, (4, 5)), np.ones((6, 6))).astype(np.uint16)
+            frames[kind, t] = cells
+            tifffile.imwrite(tmp_path / kind / f"{kind}{t:03d}.tif", cells)
+    argv = ["evaluate", tmp_path / "mask", tmp_path / "man_seg"]
+    assert tinyunet_(*argv, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    pair = [[frames[kind, t] for t in (0, 2)] for kind in ("mask", "man_seg")]
+    assert result == {
+        "seg": pytest.approx(seg(*pair)),
+        "iou": pytest.approx(iou(*pair)),
+        "frames": 2,
+        "objects": sum(len(np.unique(f)) - (0 in f) for f in pair[1]),
+    }
+    assert tinyunet_(*argv) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"SEG {result['seg']:.4f}\nIoU {result['iou']:.4f}\n")
+    assert tinyunet_(*argv, "--slices", "2:3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 1
+
+
+def test_info(capsys):
+    assert tinyunet_("info", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["version"] == tinyunet.__version__
+    assert (result["parameters"], result["tile"], result["output"]) == (31030658, 572, 388)
+    assert result["cpu_cores"] == os.cpu_count()
+    assert len(result["layers"]) == 31
+    assert result["forward_flops"] == sum(layer["flops"] for layer in result["layers"])
+    assert tinyunet_("info") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"tinyunet {tinyunet.__version__}, numpy {np.__version__}, ")
+    assert "tile 572 → 388: 31,030,658 parameters, " in out
+    assert f"{'down1.conv1':<14}{'64 × 570 × 570':>18}{640:>12}" in out
+
+
+def test_info_of_a_run(made, capsys):
+    for path in (made.run, made.run / "last.safetensors"):
+        assert tinyunet_("info", path, "--json") == 0
+        result = json.loads(capsys.readouterr().out)
+        assert (result["parameters"], result["tile"], result["output"]) == (434, 34, 18)
+        assert (result["depth"], result["base"]) == (2, 2)
+    assert tinyunet_("info", made.run, "--tile", 50, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["output"] == 34
+    assert tinyunet_("info", "--depth", 2, "--base", 3, "--tile", 18, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["depth"], result["base"], result["output"]) == (2, 3, 2)
+
+
+@pytest.mark.parametrize(("error", "code"), [(1e-9, 0), (checks.LIMIT, 1)])
+def test_gradcheck(monkeypatch, capsys, error, code):
+    rows = [
+        {"device": "cpu", "what": "relu", "gradient": "x", "error": 1e-10},
+        {"device": "cpu", "what": "conv2d", "gradient": "bias", "error": error},
+    ]
+    monkeypatch.setattr(checks, "all_checks", lambda device: rows if device == "cpu" else [])
+    assert tinyunet_("gradcheck") == code
+    out = capsys.readouterr().out
+    assert ("WRONG" in out) == bool(code)
+    last = (
+        "1 of 2 gradients are off by more than 1e-07" if code else "2 gradients, all within 1e-07"
+    )
+    assert out.splitlines()[-1] == last
+    assert tinyunet_("gradcheck", "--json") == code
+    assert json.loads(capsys.readouterr().out) == {
+        "limit": 1e-7,
+        "passed": not code,
+        "checks": rows,
+    }
+
+
+def test_augment(made, tmp_path, capsys):
+    argv = ["augment", made.images, made.labels, "--out", tmp_path / "a.png", "--samples", 2]
+    assert tinyunet_(*argv, "--slice", 1, "--seed", 5) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n"
+    first = (tmp_path / "a.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert tinyunet_(*argv, "--slice", 1, "--seed", 5) == 0
+    assert (tmp_path / "a.png").read_bytes() == first
+    for other in (["--slice", 2, "--seed", 5], ["--slice", 1, "--seed", 6]):
+        assert tinyunet_(*argv, *other) == 0
+        assert (tmp_path / "a.png").read_bytes() != first
+    assert tinyunet_(*argv, "--slice", 1, "--seed", 5, "--no-elastic") == 0
+    assert (tmp_path / "a.png").read_bytes() != first
+
+
+def test_weightmap(made, tmp_path, capsys):
+    out = tmp_path / "w.tif"
+    flags = ["--w0", 7, "--sigma", 3, "--border", 1]
+    assert tinyunet_("weightmap", made.labels, "--out", out, *flags) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    maps = tifffile.imread(out)
+    assert maps.dtype == np.float32
+    for page, label in zip(maps, tiny_arrays()[1], strict=True):
+        cells = separate_touching(find_instances((label > 0).astype(int)), 1)
+        np.testing.assert_allclose(page, weight_map(cells, 7.0, 3.0, instances=True))
+    assert tinyunet_("weightmap", made.labels, "--out", tmp_path / "w.png", "--slice", 3) == 0
+    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo(tmp_path, monkeypatch, capsys):
+    """The real demo, but for its size: three small images and a network of a few parameters."""
+    monkeypatch.setattr(demo_command, "IMAGES", 3)
+    monkeypatch.setattr(demo_command, "VALIDATION", 1)
+    monkeypatch.setattr(demo_command, "HELD_OUT", 2)
+    monkeypatch.setattr(demo_command, "SIZE", 48)
+    small = tiny(val=(3, 4), weight_map=False, elastic=False, steps=10**6)
+    monkeypatch.setattr(demo_command, "SETTINGS", small)
+    out = tmp_path / "demo"
+    argv = ["demo", "--out", out, "--seconds", 0.2, "--device", "cpu"]
+    assert tinyunet_(*argv, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] >= 1
+    assert result["wrong_pixels"] == result["scores"]["wrong_pixels"]
+    ratio = result["threshold_wrong_pixels"] / result["wrong_pixels"]
+    assert result["times_better"] == pytest.approx(ratio)
+    for picture in ("curves.png", "result.png"):
+        assert str(out / picture) in result["pictures"]
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    assert tinyunet_("demo", "--out", tmp_path / "again", *argv[3:]) == 0
+    assert "images never seen:" in capsys.readouterr().out
+
+
+def test_the_best_threshold():
+    images = [np.array([[10, 20], [200, 210]]), np.array([[15, 220], [205, 30]])]
+    truth = [image > 100 for image in images]
+    wrong, grey = demo_command.best_threshold(images, truth)
+    assert wrong == 0
+    assert 30 <= grey < 200
+    wrong, _ = demo_command.best_threshold(images, [~t for t in truth])
+    assert wrong == 0
+    truth[0][0, 0] = True
+    assert demo_command.best_threshold(images, truth)[0] == 1 / 8
+
+
+def test_the_demo_holds_images_back(monkeypatch):
+    monkeypatch.setattr(demo_command, "SIZE", 64)
+    dataset, images, labels = demo_command.demo_data()
+    assert (len(dataset), len(images), len(labels)) == (22, 4, 4)
+    assert demo_command.SETTINGS.val == (20, 22)
+    seen = [normalise(image) for image in images]
+    assert not any(np.array_equal(a, b[0]) for a in seen for b in dataset.images)
+    again = demo_command.demo_data()
+    assert np.array_equal(again[1], images)
+
+
+def test_download(tmp_path, monkeypatch, capsys):
+    from tinyunet.data import download
+
+    def fetch(out, report):
+        report("licence")
+        return {"train-volume.tif": f"{out}/train-volume.tif"}
+
+    monkeypatch.setattr(download, "download_isbi2012", fetch)
+    assert tinyunet_("download", "isbi2012", "--out", "x") == 0
+    assert capsys.readouterr() == ("x/train-volume.tif\n", "licence\n")
+
+
+def test_size_text():
+    shown = [common.size_text(n) for n in (0, 999, 1000, 1536, 999_000, 2.5e6, 31e9, 5e12)]
+    assert shown == [
+        *("0 bytes", "999 bytes", "1 kB", "1.54 kB", "999 kB", "2.5 MB", "31 GB"),
+        "5e+03 GB",
+    ]
+
+
+def test_json_has_no_nan(capsys):
+    common.as_json({"a": float("nan"), "b": [1.5, (float("nan"), "x")], "c": None})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1.5, [None, "x"]], "c": None}
+
+
+def test_slice_range():
+    assert common.slice_range("0:1") == (0, 1)
+    assert common.slice_range("20:24") == (20, 24)
+
+
+def test_help_and_version(capsys):
+    for argv, text in ((["--help"], "download"), (["train", "--help"], "--checkpoint-every")):
+        with pytest.raises(SystemExit) as end:
+            main(argv)
+        assert end.value.code == 0
+        assert text in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"tinyunet {tinyunet.__version__}\n"
+
+
+def test_ctrl_c_outside_training(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinyunet.cli.net_commands.info", interrupted)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "tinyunet: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("two\n  lines"), "two lines"),
+        (ValueError(), "ValueError"),
+        (OverflowError("too large"), "too large"),
+        (MemoryError("no room"), "out of memory: no room; a smaller --tile needs less"),
+        (PermissionError(13, "Permission denied", "/x/y"), "/x/y: Permission denied"),
+        (OSError("plain"), "plain"),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, capsys, error, line):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("tinyunet.cli.net_commands.info", fail)
+    assert main(["info"]) == 2
+    assert capsys.readouterr() == ("", f"tinyunet: error: {line}\n")
+
+
+def test_warnings_are_one_line(monkeypatch, capsys):
+    import warnings
+
+    def warn(_):
+        warnings.warn("cells were removed", stacklevel=1)
+        warnings.warn("overflow encountered in matmul", RuntimeWarning, stacklevel=1)
+
+    monkeypatch.setattr("tinyunet.cli.net_commands.info", warn)
+    assert main(["info"]) == 0
+    assert capsys.readouterr() == ("", "tinyunet: warning: cells were removed\n")
+
+
+def test_a_reader_that_left(tmp_path):
+    """`tinyunet info | head -0` ends without a word."""
+    command = f"{sys.executable} -m tinyunet info | true; exit ${{PIPESTATUS[0]}}"
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert process.returncode in (0, 141)
+    assert process.stderr == ""
