@@ -1,10 +1,14 @@
 """Every wrong file gets one clear line that names it, before any memory is spent on it."""
 
+import io
+import logging
 import tracemalloc
 
 import numpy as np
 import pytest
-from badfiles import BAD_IMAGES, BAD_PAIRS, MASKS, STACK, write_tiff
+import tifffile
+from badfiles import BAD_IMAGES, BAD_PAIRS, GREY, MASKS, STACK, tiff_bytes, write_tiff
+from PIL import Image
 
 from tinyunet.data import open_stack, read_images, read_labels, read_pair
 
@@ -99,8 +103,60 @@ def test_a_file_that_shrinks_after_opening(tmp_path):
     with pytest.raises(ValueError, match=r"x.tif: became shorter while it was being read"):
         stack.page(4)
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"x.tif: the file is empty"):
+    with pytest.raises(ValueError, match=r"x.tif: became shorter while it was being read"):
         stack.page(4)
+
+
+def test_a_png_that_changes_after_opening(tmp_path):
+    path = tmp_path / "x.png"
+    Image.fromarray(GREY).save(path)
+    stack = open_stack(path)
+    Image.fromarray(GREY[:20]).save(path)
+    with pytest.raises(ValueError, match=r"^[^:]*x.png: changed while it was being read$"):
+        stack.page(0)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        stack.page(0)
+
+
+@pytest.mark.parametrize("compression", [8, 5])
+def test_a_strip_that_holds_more_than_it_should(tmp_path, compression):
+    # 32 MB of zeros behind a header of 8×6 pixels: no more than the 48 bytes are unpacked
+    stream = io.BytesIO()
+    kind = {8: "tiff_adobe_deflate", 5: "tiff_lzw"}[compression]
+    Image.fromarray(np.zeros((4096, 8192), "u1")).save(
+        stream, "TIFF", compression=kind, strip_size=2**25
+    )
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        (start,), (size,) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    data = stream.getvalue()[start : start + size]
+    path = tmp_path / "x.tif"
+    path.write_bytes(tiff_bytes(data=data, t259=compression, t279=len(data)))
+    stack = open_stack(path)
+    stack.page(0)  # imports first
+    tracemalloc.start()
+    try:
+        assert np.array_equal(stack.page(0), np.zeros((6, 8)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_what_tifffile_only_logs(tmp_path, capfd, caplog):
+    # a damaged tag of some maker's own is passed over, and nothing is printed about it
+    path = tmp_path / "x.tif"
+    data = bytes(range(48))
+    path.write_bytes(tiff_bytes(data=data, t60000=(99, 1, 0)))
+    assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
+    assert not caplog.records
+    path.write_bytes(tiff_bytes(t258=(99, 1, 8)))
+    with pytest.raises(ValueError, match=r"^[^:]*x.tif: truncated TIFF: tag 258 cannot be read$"):
+        read_images(path)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+    assert not logging.getLogger("tifffile").filters
 
 
 def test_all_at_once_is_bounded(tmp_path, monkeypatch):

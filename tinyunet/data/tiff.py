@@ -1,195 +1,122 @@
-"""The pixels of a TIFF page: the common compressions by hand, the rarer ones by Pillow.
+"""TIFF files: tifffile reads the headers and unpacks the pixels, Pillow the rarer compressions.
 
-An uncompressed page is a view of the file (a memory map): nothing is read until it is used. A
-page packed by deflate or LZW is unpacked strip by strip with a bound on the output. For the rest
-(PackBits, fax, Zstandard …) the page's own strips are wrapped in a fresh little TIFF file in
-memory and given to Pillow, whose decoder so never sees a byte of the foreign file's header.
+A stack may be longer than the memory: opening it reads the headers only (tiffpages.py), an
+uncompressed page is a view of the file (a memory map), the others are decoded one at a time.
 
 Lesson: lessons/11-training.md.
 """
 
-import io
+import logging
 import os
 import struct
-import sys
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 
-from tinyunet.data.limits import check_pixels
-from tinyunet.data.tiffheader import NONE, read_header
+from tinyunet.data.tiffpages import DEFLATE, NONE, read_headers
+from tinyunet.data.tiffpillow import unpack_by_pillow
 
-NATIVE = "<" if sys.byteorder == "little" else ">"
-DEFLATE, LZW = (8, 32946), 5
-BY_PILLOW = {
-    2: "CCITT",
-    3: "CCITT",
-    4: "CCITT",
-    LZW: "LZW",
-    32773: "PackBits",
-    34925: "LZMA",
-    50000: "Zstandard",
-    **dict.fromkeys(DEFLATE, "deflate"),
-    NONE: "none",
-}
+# What tifffile and Pillow raise on damaged files, beside tifffile's own error: the first row was
+# seen (tests/test_data_fuzz.py), the second stands in their sources. LookupError is IndexError and
+# KeyError, ArithmeticError is OverflowError and ZeroDivisionError.
+RAISED = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, OSError, SyntaxError, zlib.error),
+    *(AttributeError, AssertionError, EOFError, RuntimeError),
+)
+
+
+@contextmanager
+def refusing(path, kind, *others):
+    """Turn what a library raises on a damaged file into one ValueError that names the file.
+
+    `kind` is the format's name, `others` are exceptions beside `RAISED`. Our own refusals begin
+    with the file's name already and pass as they are. What tifffile would only note in its log
+    is kept quiet: where it matters, it is checked and refused here.
+    """
+    log = logging.getLogger("tifffile")
+    log.addFilter(_quiet)
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except struct.error:
+        raise ValueError(f"{path}: truncated {kind}: it ends in the middle of its header") from None
+    except (*RAISED, *others) as error:
+        if str(error).startswith((f"{path}:", f"{path},")):
+            raise
+        raise ValueError(f"{path}: damaged {kind}: {first_line(error)}") from None
+    finally:
+        log.removeFilter(_quiet)
+
+
+def _quiet(record):
+    return False
+
+
+def first_line(error):
+    """The first line of an exception's message, or its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class TiffSource:
-    """A TIFF file whose header has been checked: `.pages`, `.description`, `.read(i)`.
+    """A TIFF file whose headers have been checked: `.pages`, `.description`, `.read(i)`.
 
-    Raises ValueError for a file that is no readable TIFF (see `read_header`).
+    Raises ValueError for a file that is no readable TIFF, is truncated, claims more pixels than
+    its bytes can hold, or has pages of a kind that are no grey or colour image.
     """
 
     def __init__(self, path):
+        import tifffile
+
         self.path = os.fspath(path)
-        self.pages, self.description = read_header(_map(self.path), self.path)
+        # some makers' files are walked in ways of their own: not here
+        flags = {"is_lsm": False, "is_ndpi": False, "is_scanimage": False}
+        self._errors = tifffile.TiffFileError  # before 2026 it was no ValueError
+        refused = refusing(self.path, "TIFF", self._errors)
+        with refused, tifffile.TiffFile(self.path, **flags) as file:
+            self.pages, self.description = read_headers(file, self.path)
 
     def read(self, index):
         """Page `index` as (H, W) or (H, W, samples), in the stored numbers; read-only if mapped.
 
         Raises ValueError where the stored bytes cannot be decoded.
         """
-        page, data = self.pages[index], _map(self.path)
-        if int((page.offsets + page.counts).max()) > len(data):
+        page = self.pages[index]
+        if int((page.offsets + page.counts).max()) > os.path.getsize(self.path):
             raise ValueError(f"{self.path}: became shorter while it was being read")
-        name = f"{self.path}, page {index}"
-        if page.compression not in BY_PILLOW:
-            raise ValueError(
-                f"{name}: compression {page.compression} is not read: save it uncompressed, "
-                "or with deflate or LZW"
-            )
-        plain = page.fill_order == 1 and page.predictor in (1, 2)
-        if page.compression == NONE and plain and _mappable(page):
-            pixels = _mapped(page, data)
-        elif page.compression in (NONE, LZW, *DEFLATE) and plain:
-            pixels = _unpacked(page, data, name)
+        if page.mappable:
+            shape = (page.height, page.width, page.samples)
+            pixels = np.memmap(self.path, page.stored, "r", int(page.offsets[0]), shape)
+            pixels = pixels.astype(page.dtype, copy=False)
         else:
-            pixels = _by_pillow(page, data, name)
+            with refusing(f"{self.path}, page {index}", "TIFF", self._errors):
+                pixels = _decoded(page, self._strips(page))
         return pixels if page.samples > 1 else pixels[..., 0]
 
-
-def _map(path):
-    if os.path.getsize(path) == 0:
-        raise ValueError(f"{path}: the file is empty")
-    return np.memmap(path, np.uint8, "r")
-
-
-def _mappable(page):
-    """True where the file holds the page just as this machine would hold it in memory."""
-    native = page.bits <= 8 or page.order == NATIVE
-    return native and page.bits > 1 and not page.tiled and page.contiguous
+    def _strips(self, page):
+        """The stored bytes of each strip or tile."""
+        strips = []
+        with open(self.path, "rb") as file:
+            for offset, count in zip(page.offsets, page.counts, strict=True):
+                file.seek(offset)
+                strips.append(file.read(count))
+        return strips
 
 
-def _mapped(page, data):
-    """An uncompressed page whose strips follow each other, as a view of the file."""
-    start, size = int(page.offsets[0]), int(page.counts.sum())
-    pixels = data[start : start + size].view(page.dtype)
-    return pixels.reshape(page.height, page.width, page.samples)
-
-
-def _unpacked(page, data, name):
-    """A page assembled from its strips or tiles, in this machine's byte order."""
+def _decoded(page, strips):
+    """The pixels (H, W, samples) of a page from the stored bytes of its strips or tiles."""
+    inflate = page.compression in DEFLATE and page.fill_order == 1
+    if page.compression != NONE and not inflate:
+        strips = unpack_by_pillow(page, strips)
     out = np.empty((page.height, page.width, page.samples), page.dtype)
-    across = -(-page.width // page.chunk[1])
-    for i, (offset, count) in enumerate(zip(page.offsets, page.counts, strict=True)):
-        stored = data[offset : offset + count]
-        top, left = i // across * page.chunk[0], i % across * page.chunk[1]
-        chunk = _chunk(page, stored, i, name)
+    for i, strip in enumerate(strips):
+        need = page.chunk_bytes(i)
+        if inflate:  # never more than `need`: a small strip may hold gigabytes
+            strip = zlib.decompressobj().decompress(strip, need)
+        if len(strip) < need:
+            raise ValueError(f"a strip unpacks to {len(strip)} bytes, wanted {need}")
+        values, (_, _, top, left, _), _ = page.decode(strip, page.first + i)
         part = out[top : top + page.chunk[0], left : left + page.chunk[1]]
-        part[...] = chunk[: part.shape[0], : part.shape[1]]
+        part[...] = values[0, : part.shape[0], : part.shape[1]]
     return out
-
-
-def _chunk(page, stored, index, name):
-    """One strip or tile as (rows, columns, samples)."""
-    need, rows = page.chunk_bytes(index), page.chunk_rows(index)
-    if page.compression != NONE:
-        stored = _inflated(page, stored, need, name)
-    if page.bits == 1:
-        bits = np.unpackbits(stored.reshape(rows, -1), axis=1)
-        return bits[:, : page.chunk[1] * page.samples].reshape(rows, page.chunk[1], page.samples)
-    values = stored.view(page.dtype.newbyteorder(page.order)).astype(page.dtype)
-    values = values.reshape(rows, page.chunk[1], page.samples)
-    if page.predictor == 2 and page.compression != NONE:
-        # each number is stored as the difference from its left neighbour, modulo its range
-        values = np.cumsum(values, axis=1, dtype=page.dtype)
-    return values
-
-
-def _inflated(page, stored, need, name):
-    """The `need` bytes that a deflated or LZW strip unpacks to, never more."""
-    if page.compression == LZW:
-        from tinyunet.data.lzw import lzw_decode
-
-        out = np.empty(need, np.uint8)
-        out = out[: lzw_decode(np.array(stored), out)]
-    else:
-        try:
-            out = np.frombuffer(zlib.decompressobj().decompress(stored.tobytes(), need), np.uint8)
-        except zlib.error as error:
-            raise ValueError(f"{name}: damaged TIFF: {error}") from None
-    if len(out) < need:
-        raise ValueError(
-            f"{name}: damaged TIFF: a strip unpacks to {len(out)} bytes, wanted {need}"
-        )
-    return out
-
-
-def _by_pillow(page, data, name):
-    from PIL import Image, UnidentifiedImageError
-
-    check_pixels(name, page.height, page.width)
-    try:
-        with Image.open(io.BytesIO(_wrapped(page, data)), formats=["TIFF"]) as image:
-            pixels = np.asarray(image)
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{name}: {BY_PILLOW[page.compression]} compression of {page.bits} bit pixels is not "
-            "read: save it uncompressed, or with deflate or LZW"
-        ) from None
-    # what Pillow raises on a damaged stream depends on its decoder
-    except (OSError, ValueError, SyntaxError, TypeError, RuntimeError, struct.error) as error:
-        raise ValueError(f"{name}: damaged TIFF: {first_line(error)}") from None
-    if pixels.shape[:2] != (page.height, page.width) or pixels.ndim != 2 + (page.samples > 1):
-        raise ValueError(f"{name}: damaged TIFF: decoded to {pixels.shape}")
-    return pixels.astype(page.dtype).reshape(page.height, page.width, page.samples)
-
-
-def _wrapped(page, data):
-    """A one-page TIFF file in memory with this page's strips and none of its other tags."""
-    order, sizes, offsets = page.order, page.counts, []
-    body = bytearray(struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 0))
-    for offset, count in zip(page.offsets, sizes, strict=True):
-        offsets.append(len(body))
-        body += data[offset : offset + count].tobytes()
-    kind = {"u": 1, "i": 2, "f": 3}[page.kind]
-    tags = {
-        256: [page.width],
-        257: [page.height],
-        258: [page.bits] * page.samples,
-        259: [page.compression],
-        262: [2 if page.samples == 3 else 1],  # grey values as stored, never inverted
-        266: [page.fill_order],
-        277: [page.samples],
-        284: [1],
-        317: [page.predictor],
-        339: [kind] * page.samples,
-    }
-    if page.tiled:
-        tags |= {322: [page.chunk[1]], 323: [page.chunk[0]], 324: offsets, 325: sizes}
-    else:
-        tags |= {273: offsets, 278: [page.chunk[0]], 279: sizes}
-    entries = b""
-    for tag, values in sorted(tags.items()):
-        packed = struct.pack(f"{order}{len(values)}I", *values)
-        if len(values) > 1:
-            packed, at = struct.pack(order + "I", len(body)), packed
-            body += at
-        entries += struct.pack(order + "HHI", tag, 4, len(values)) + packed
-    body[4:8] = struct.pack(order + "I", len(body))
-    return bytes(body) + struct.pack(order + "H", len(tags)) + entries + bytes(4)
-
-
-def first_line(error):
-    """The first line of an exception's message, or its class where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
