@@ -60,6 +60,8 @@ NAMES = [
     "16-what-came-later",
 ]
 SECTIONS = ["## The trap", "## Read the code", "## Exercises"]
+# Figures that show rounding noise, which differs a little from processor to processor.
+NOISY_FIGURES = {"02-epsilon.png"}
 PAPER_SECTIONS = {"1", "2", "3", "3.1", "4", "5"}
 
 
@@ -152,7 +154,8 @@ def figure_difference(drawn, kept):
         with Image.open(path) as picture:
             versions.add(picture.info.get("Software"))
             pictures.append(np.asarray(picture.convert("RGB"), float))
-    visible, limits = (10, (0.3, 0.004)) if len(versions) == 1 else (40, (2.5, 0.02))
+    alike = len(versions) == 1 and kept.name not in NOISY_FIGURES
+    visible, limits = (10, (0.3, 0.004)) if alike else (40, (2.5, 0.02))
     if pictures[0].shape != pictures[1].shape:
         return 255.0, 1.0, limits
     h, w = (n // 8 * 8 for n in pictures[0].shape[:2])
