@@ -661,6 +661,24 @@ OTHERS = [
     ),
 ]
 
+CHECK = [
+    ("no exercises here", command("check"), "no folder lessons/exercises here: go to the folder"),
+    (
+        "no exercises there",
+        command("check", "--exercises", new("no")),
+        "no folder .*no here: go to",
+    ),
+    ("unknown exercise", command("check", "99", "--exercises", folder("e")), "99"),
+    (
+        "a file that is not there",
+        command("check", new("02_conv2d_backward.py")),
+        "02_conv2d_backward",
+    ),
+    ("a file of no exercise", command("check", made("mine.py", b"x = 1")), "mine"),
+    ("a file as folder", command("check", "--exercises", made("x")), "no folder .*x here"),
+    ("two exercises", command("check", "01", "02"), "unrecognized arguments: 02"),
+]
+
 
 def augment(*flags, out="sheet.png", image=images, truth=labels):
     out = new(out) if isinstance(out, str) else out
@@ -730,7 +748,7 @@ def rows(*tables):
     ]
 
 
-EARLY = rows(GENERAL, TRAIN, RESUME_EARLY, PREDICT, EVALUATE, INFO, OTHERS, PICTURES)
+EARLY = rows(GENERAL, TRAIN, RESUME_EARLY, PREDICT, EVALUATE, INFO, OTHERS, CHECK, PICTURES)
 LATE = rows(TRAIN_LATE, PREDICT_LATE)
 
 

@@ -34,6 +34,8 @@ def run(arguments):
         folder = _folder(arguments.exercises)
         verdicts = [run_check(e, folder / f"{e.name}.py") for e in EXERCISES]
     elif _is_file(wanted):
+        if not Path(wanted).is_file():
+            raise FileNotFoundError(2, "No such file or directory", wanted)
         verdicts = [run_check(exercise_of(wanted), wanted)]
     else:
         exercise = find_exercise(wanted)
