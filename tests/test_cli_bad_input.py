@@ -259,6 +259,7 @@ TRAIN = [
     ("device word", train("--device", "tpu"), "^device 'tpu' is not one of 'auto', 'cpu', 'gpu'"),
     ("threads 0", train("--threads", 0), "^--threads 0: this machine has 1 to"),
     ("threads many", train("--threads", 99999), "^--threads 99999: this machine has 1 to"),
+    ("precision word", train("--precision", "int8"), "invalid choice: 'int8'"),
     ("unknown option", train("--epochs", 3), "unrecognized arguments: --epochs 3"),
     ("no out", command("train", images, labels), "arguments are required: --out"),
     ("no labels", command("train", images, "--out", new("run")), "labels are missing"),
@@ -277,6 +278,7 @@ TRAIN = [
 ]
 
 TRAIN_LATE = [  # what was found is said before these
+    ("a GPU's precision", train("--precision", "bf16"), "^precision 'bf16' needs a GPU"),
     (
         "resumed with another rate and seed",
         _resumed(lambda folder: None, "--lr", 0.02, "--seed", 8),

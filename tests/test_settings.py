@@ -28,6 +28,7 @@ def test_the_defaults_are_the_papers_or_documented():
         "w0": 10.0,
         "sigma": 5.0,
         "border": 2,
+        "precision": "float32",
     }
 
 
@@ -56,6 +57,7 @@ def test_the_defaults_are_the_papers_or_documented():
         ("val", (3, 3), r"^validation range \(3, 3\) is not FIRST:BEHIND_LAST, as in 20:24$"),
         ("val", (-1, 3), "FIRST:BEHIND_LAST"),
         ("val", (1, 2, 3), "FIRST:BEHIND_LAST"),
+        ("precision", "float16", "^precision 'float16' is not one of float32, tf32, bf16$"),
     ],
 )
 def test_refused(name, value, message):
@@ -98,11 +100,13 @@ def test_differences():
 @pytest.mark.parametrize("name", [name for name in Settings().to_dict() if name != "steps"])
 def test_every_setting_but_the_steps_counts(name):
     other = {**TINY, "elastic": True, "rotation": True, "grey": True, "weight_map": True}
-    other |= {"w0": 10.0, "sigma": 5.0, "border": 2}
+    other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32"}
     value = other[name]
     other[name] = {bool: False, int: value, float: 0.125}.get(type(value))
     if name == "val":
         other[name] = (2, 4)
+    elif name == "precision":
+        other[name] = "tf32"
     elif type(value) is int:
         other[name] = value + 2 if name != "depth" else 1
     differences = tiny().differences(Settings(**other))

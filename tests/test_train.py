@@ -286,6 +286,13 @@ def test_the_fingerprint_sees_everything():
     assert changed(lambda d: d.images.__setitem__(0, np.asfortranarray(d.images[0]))) == prints[0]
 
 
+def test_a_precision_of_gpus_is_refused_on_the_cpu(tmp_path):
+    message = "^precision 'tf32' needs a GPU: this run is on the CPU$"
+    with pytest.raises(ValueError, match=message):
+        train(tiny_dataset(), tiny(precision="tf32"), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 # Validation
 
 

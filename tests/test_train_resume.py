@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from runs import FLAGS, snapshot, tiny, tiny_dataset, write_stacks
 
-from tinyunet.checkpoint import load_checkpoint
+from tinyunet.checkpoint import load_checkpoint, save_checkpoint
 from tinyunet.rundir import RunFolder, check_folder, read_log
 from tinyunet.train import train
 
@@ -313,6 +313,16 @@ def test_other_data_are_refused(tmp_path, part):
         other.kind = "instances"
     with pytest.raises(ValueError, match="so: the images or labels are not those that it was sta"):
         train(other, tiny(steps=1), tmp_path / "run", "cpu", resume=True)
+
+
+@pytest.mark.parametrize("state", [None, 3, {}, {"bit_generator": "PCG64", "state": {}}])
+def test_a_damaged_state_of_the_generator(tmp_path, state):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    tensors, meta = load_checkpoint(run / "last.safetensors")
+    save_checkpoint(run / "last.safetensors", tensors, {**meta, "rng": state})
+    with pytest.raises(ValueError, match="last.safetensors: state of the generator is damaged"):
+        train(tiny_dataset(), tiny(steps=2), run, "cpu", resume=True)
 
 
 def test_resume_with_an_empty_folder_starts(tmp_path):

@@ -264,6 +264,8 @@ class _Run:
             loss, grads = self.graph.step(*tile), {}
         loss = float(loss)
         if not np.isfinite(loss):
+            if not grads:  # the recorded step keeps none: once more by hand, for the norms
+                _, grads = training_gradients(self.net, *tile)
             raise DivergedError(self._post_mortem(loss, grads))
         if self.graph is None:
             self.sgd.step(grads)
@@ -320,7 +322,11 @@ class _Run:
             self.sgd.velocity[name][...] = self.net.device.asarray(value)
         for name in _STATE[2:]:
             setattr(self, name, meta[name])
-        self.net.rng.bit_generator.state = meta["rng"]
+        try:
+            self.net.rng.bit_generator.state = meta["rng"]
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"state of the generator is damaged ({error})"
+            raise ValueError(f"{self.folder.last}: {reason}") from error
         self.folder.open_log(meta["log_size"])
 
     def _check_same_run(self, data):
