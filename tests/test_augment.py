@@ -10,8 +10,8 @@ from tinyunet.augment import (
     draw_transform,
     source_coordinates,
 )
-from tinyunet.augment.field import reflect
 from tinyunet.augment.plain import keys_weights
+from tinyunet.geometry import mirror
 
 BODIES = [{"plain": True}, {"parallel": False}, {"parallel": True}]
 bodies = pytest.mark.parametrize("body", BODIES, ids=["plain", "serial", "parallel"])
@@ -216,11 +216,11 @@ def test_outside_is_numpys_reflect_however_far(shape, body):
         np.testing.assert_array_equal(out, np.pad(array, 13, mode="reflect"))
 
 
-def test_reflect_names_indices_without_repeating_the_edge():
+def test_mirror_names_indices_without_repeating_the_edge():
     """The sequence itself, over more than two periods."""
-    assert reflect(np.arange(-5, 9), 4).tolist() == [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
-    assert reflect(np.arange(-2, 3), 1).tolist() == [0] * 5
-    assert reflect(np.arange(-3, 4), 2).tolist() == [1, 0, 1, 0, 1, 0, 1]
+    assert mirror(np.arange(-5, 9), 4).tolist() == [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert mirror(np.arange(-2, 3), 1).tolist() == [0] * 5
+    assert mirror(np.arange(-3, 4), 2).tolist() == [1, 0, 1, 0, 1, 0, 1]
 
 
 @bodies

@@ -14,7 +14,22 @@ Paper: section 2, figure 1. Lesson: lessons/05-the-u.md.
 
 import math
 
+import numpy as np
+
 DEEPEST = 30  # its smallest tile has 6 milliard pixels a side: nobody's network
+
+
+def mirror(index, size):
+    """Where an image of `size` pixels is read for the (possibly outside) positions `index`.
+
+    The edge pixel is not repeated (NumPy's "reflect": -1 reads 1), and the mirror image is
+    mirrored again as often as it takes: positions run 0 ... size-1 ... 0 ... with a period of
+    2·(size-1). An image of one pixel is that pixel everywhere. `index`: an integer array.
+    """
+    if size == 1:
+        return np.zeros_like(index)
+    index = np.abs(index) % (2 * (size - 1))
+    return np.where(index < size, index, 2 * (size - 1) - index)
 
 
 def _check_depth(depth):

@@ -18,22 +18,17 @@ import os
 
 import numpy as np
 
-from tinyunet.geometry import check_size, input_size, legal_sizes, level_sizes, output_size, scale
+from tinyunet.geometry import (
+    check_size,
+    input_size,
+    legal_sizes,
+    level_sizes,
+    mirror,
+    output_size,
+    scale,
+)
 
 LARGEST_TILE = 2048  # beyond this the margins cost less than a fifth: more memory buys little
-
-
-def mirror(index, size):
-    """Where an image of `size` pixels is read for the (possibly outside) positions `index`.
-
-    The edge pixel is not repeated (NumPy's "reflect": -1 reads 1), and the mirror image is
-    mirrored again as often as it takes: positions run 0 ... size-1 ... 0 ... with a period of
-    2·(size-1). An image of one pixel is that pixel everywhere.
-    """
-    if size == 1:
-        return np.zeros_like(index)
-    index = np.abs(index) % (2 * (size - 1))
-    return np.where(index < size, index, 2 * (size - 1) - index)
 
 
 def read_window(image, top, left, height, width):

@@ -15,16 +15,7 @@ Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 
 import numpy as np
 
-
-def reflect(index, n):
-    """Index of the mirrored world: …, 2, 1, 0, 1, 2, …, n−1, n−2, …: no edge is repeated.
-
-    `np.pad(mode="reflect")`, continued for as far as one likes.
-    """
-    if n == 1:
-        return np.zeros_like(index)
-    index = np.mod(index, 2 * (n - 1))  # two sweeps, there and back, make one period
-    return np.minimum(index, 2 * (n - 1) - index)
+from tinyunet.geometry import mirror
 
 
 def spline_coefficients(values):
@@ -38,7 +29,7 @@ def spline_coefficients(values):
         system = np.zeros((n, n))
         for i in range(n):
             for neighbour, weight in ((i - 1, 1 / 6), (i, 4 / 6), (i + 1, 1 / 6)):
-                system[i, reflect(neighbour, n)] += weight
+                system[i, mirror(neighbour, n)] += weight
         lines = np.moveaxis(values, axis, 0)
         solved = np.linalg.solve(system, lines.reshape(n, -1)).reshape(lines.shape)
         values = np.moveaxis(solved, 0, axis)
@@ -66,7 +57,7 @@ def axis_basis(start, count, frame, points, spacing):
     )
     basis = np.zeros((points, count))
     for tap, weight in enumerate(weights):
-        basis[reflect(cell.astype(np.int64) + tap - 1, points), np.arange(count)] += weight
+        basis[mirror(cell.astype(np.int64) + tap - 1, points), np.arange(count)] += weight
     return basis
 
 

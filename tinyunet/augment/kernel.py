@@ -20,7 +20,7 @@ from tinyunet.kernels.jit import jit
 
 @jit
 def mirrored(index, n):
-    """`field.reflect` for one index; inside the image it costs no division."""
+    """`geometry.mirror` for one index; inside the image it costs no division."""
     if 0 <= index < n:
         return index
     if n == 1:

@@ -14,7 +14,7 @@ Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 
 import numpy as np
 
-from tinyunet.augment.field import reflect
+from tinyunet.geometry import mirror
 
 
 def keys_weights(t):
@@ -48,10 +48,10 @@ def sample_weighted(array, points, weights, first):
     array = array.astype(np.float64)
     total = 0.0
     for i, row_weight in enumerate(row_weights):
-        row = reflect(ys + first + i, height)
+        row = mirror(ys + first + i, height)
         line = 0.0
         for j, column_weight in enumerate(column_weights):
-            line = line + column_weight * array[:, row, reflect(xs + first + j, width)]
+            line = line + column_weight * array[:, row, mirror(xs + first + j, width)]
         total = total + row_weight * line
     return total
 
@@ -72,4 +72,4 @@ def sample_nearest(array, points):
     The point is rounded first and mirrored second, so half way is decided in the mirrored world.
     """
     rows, columns = np.floor(points + 0.5).astype(np.int64)
-    return array[:, reflect(rows, array.shape[1]), reflect(columns, array.shape[2])]
+    return array[:, mirror(rows, array.shape[1]), mirror(columns, array.shape[2])]

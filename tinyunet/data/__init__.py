@@ -1,4 +1,4 @@
-"""From files to arrays and back: stacks, folders, labels, synthetic pictures, training tiles.
+"""From files to arrays and back: stacks, folders, labels, synthetic pictures.
 
 Lesson: lessons/11-training.md.
 """
@@ -7,18 +7,14 @@ from tinyunet.data.dataset import Dataset, normalise
 from tinyunet.data.read import read_images, read_labels, read_pair, read_segmentation
 from tinyunet.data.stack import Stack, open_stack
 from tinyunet.data.synthetic import synthetic_cells, synthetic_membranes
-from tinyunet.data.tiles import mirror_indices, mirrored, random_tile
 from tinyunet.data.write import StackWriter, write_label_frames, write_stack
 
 __all__ = [
     "Dataset",
     "Stack",
     "StackWriter",
-    "mirror_indices",
-    "mirrored",
     "normalise",
     "open_stack",
-    "random_tile",
     "read_images",
     "read_labels",
     "read_pair",
