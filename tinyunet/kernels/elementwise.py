@@ -1,8 +1,8 @@
 """Pooling, crop-and-concatenate, softmax with loss, momentum: one pass over memory each.
 
 Lesson: lessons/14-fast-on-a-cpu.md. These do next to no arithmetic; their time is the bytes they
-move. NumPy's expressions walk through memory once for each operator, these loops once altogether. Maps
-are channels last and C-ordered; rows are counted through the batch, row r of image r // H.
+move. NumPy's expressions walk through memory once for each operator, these loops once altogether.
+Maps are channels last and C-ordered; rows are counted through the batch, row r of image r // H.
 """
 
 import math
