@@ -3,7 +3,8 @@
 Lesson: lessons/14-fast-on-a-cpu.md. `@jit` compiles on first call, releases the GIL (so that
 threads run beside one another) and keeps the machine code on disk (so that a second start does not
 compile): beside the source where that can be written, else where NUMBA_CACHE_DIR or the user's
-cache folder says, else nowhere. The first time something has to be compiled, one line on stderr says so.
+cache folder says, else nowhere. The first time something has to be compiled, one line on stderr
+says so.
 """
 
 import sys
