@@ -1,5 +1,7 @@
 """From slices to training tiles: weights, and tiles that depend on nothing but seed and step."""
 
+import threading
+
 import numpy as np
 import pytest
 from runs import tiny, tiny_dataset
@@ -13,7 +15,7 @@ from tinyunet.weights import separate_touching, weight_map
 def instances():
     """Two cells that touch, and a slice without truth."""
     cells = np.zeros((30, 34), np.int32)
-    cells[4:14, 3:12], cells[4:14, 12:22] = 5, 9
+    cells[4:14, 3:12], cells[4:14, 12:22] = 1, 9
     images = [np.random.default_rng(i).standard_normal((1, 30, 34)).astype("f4") for i in range(2)]
     valid = np.ones((30, 34), bool)
     valid[20:] = False
@@ -116,6 +118,22 @@ def test_nothing_is_drawn_beyond_the_last_step(monkeypatch):
         with pytest.raises(IndexError):
             feed.next_tile()
     assert drawn == [2, 3, 4]
+
+
+def test_two_tiles_are_drawn_ahead(monkeypatch):
+    monkeypatch.setattr("tinyunet.feed.draw_tile", lambda slices, settings, step: step)
+    with TileFeed([], tiny()) as feed:
+        for _ in range(3):
+            assert len(feed._ready) == 2
+            feed.next_tile()
+
+
+def test_its_threads_end_with_it(monkeypatch):
+    monkeypatch.setattr("tinyunet.feed.draw_tile", lambda slices, settings, step: step)
+    with TileFeed([], tiny()) as feed:
+        feed.next_tile()
+        assert any(thread.name.startswith("tile") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("tile") for thread in threading.enumerate())
 
 
 def test_waiting_is_counted(monkeypatch):
