@@ -248,6 +248,27 @@ BAD_IMAGES = [
         _raw("x.tif", tiff_bytes(data=DEFLATED, t259=8, t262=6, t279=len(DEFLATED))),
         "page 0: damaged TIFF: chroma subsampling not supported",
     ),
+    ("volume of tiles", _raw("x.tif", tiff_bytes(t32998=2)), "of 1 samples, 2 deep"),
+    (
+        "negative count",
+        _raw("x.tif", tiff_bytes(data=DEFLATED, t259=8, t279=(9, 1, 2**32 - 1))),
+        "damaged TIFF: 1 strips or tiles, 1 byte counts",
+    ),
+    (
+        "strip beyond all",
+        _raw(
+            "x.tif",
+            lambda: tiff_bytes(big=True).replace(
+                struct.pack("<HHQI4x", 273, 4, 1, 16), struct.pack("<HHQQ", 273, 16, 1, 2**63)
+            ),
+        ),
+        "damaged TIFF: Python int",
+    ),
+    (
+        "pixels outside by a byte",
+        _raw("x.tif", tiff_bytes(t273=123)),
+        "its pixels reach to byte 171, the file ends at 170$",
+    ),
     ("no width", _raw("x.tif", tiff_bytes(t256=None)), "damaged TIFF: 6×0 pixels of 1 samples"),
     ("no pixels listed", _raw("x.tif", tiff_bytes(t273=None)), "damaged TIFF: 0 strips or tiles"),
     (

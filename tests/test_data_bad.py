@@ -2,7 +2,9 @@
 
 import io
 import logging
+import struct
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -142,6 +144,49 @@ def test_a_strip_that_holds_more_than_it_should(tmp_path, compression):
     finally:
         tracemalloc.stop()
     assert peak < 2**20
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(ValueError, TypeError, IndexError, KeyError, OverflowError, ZeroDivisionError),
+        *(OSError, SyntaxError, EOFError, AttributeError, AssertionError, NotImplementedError),
+        *(RuntimeError, zlib.error),
+    ],
+)
+def test_what_a_library_may_raise(kind):
+    from tinyunet.data.tiff import refusing
+
+    with pytest.raises(ValueError, match="^f: damaged PNG: ?'?first'?$"), refusing("f", "PNG"):
+        raise kind("first\nsecond" if kind is not KeyError else "first")
+    nameless = f"^f: damaged PNG: ({kind.__name__}|error|'')$"
+    with pytest.raises(ValueError, match=nameless), refusing("f", "PNG"):
+        raise kind("")
+
+
+def test_numbers_that_are_cut_off():
+    from tinyunet.data.tiff import refusing
+
+    message = "^f: truncated TIFF: it ends in the middle of its header$"
+    with pytest.raises(ValueError, match=message), refusing("f", "TIFF"):
+        struct.unpack("<I", b"abc")
+
+
+def test_what_passes_as_it_is():
+    from tinyunet.data.tiff import refusing
+
+    for error in (
+        ValueError("f: too large"),
+        ValueError("f, page 0: too large"),
+        FileNotFoundError("f"),
+        PermissionError("f"),
+        MemoryError("f"),
+    ):
+        with pytest.raises(type(error)) as found, refusing("f", "TIFF"):
+            raise error
+        assert found.value is error
+    with pytest.raises(ValueError, match="^f: damaged TIFF: first"), refusing("f", "TIFF"):
+        raise ValueError("first")  # begins with f, but names no file
 
 
 def test_what_tifffile_only_logs(tmp_path, capfd, caplog):

@@ -47,8 +47,12 @@ def test_tiff_layouts(tmp_path, dtype, options, rng):
     assert np.array_equal(opened.page(1), stack[1])
 
 
-GREY_CODECS = ["tiff_lzw", "packbits", "zstd", "tiff_lzma", None]
-RARE = [*itertools.product(["L", "I;16", "F", "1"], GREY_CODECS), ("1", "group4")]
+GREY_CODECS = ["tiff_lzw", "packbits", "zstd", "lzma", None]
+RARE = [
+    *itertools.product(["L", "I;16", "F", "1"], GREY_CODECS),
+    ("1", "group4"),
+    ("1", "tiff_ccitt"),
+]
 
 
 @pytest.mark.parametrize(("mode", "compression"), RARE)
@@ -56,6 +60,8 @@ def test_rarer_compressions(tmp_path, mode, compression, rng):
     dtype = {"L": "u1", "I;16": "u2", "F": "f4", "1": "?"}[mode]
     pixels = (rng.random((37, 45)) * 2 ** {"L": 8, "I;16": 16, "F": 1, "1": 1}[mode]).astype(dtype)
     Image.fromarray(pixels).save(tmp_path / "x.tif", compression=compression)
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        assert (file.pages[0].compression == 1) == (compression is None)
     stack = open_stack(tmp_path / "x.tif", labels=True)
     assert np.array_equal(stack.page(0), pixels)
     assert stack.page(0).dtype == stack.dtype == ("u1" if mode == "1" else dtype)
@@ -93,7 +99,11 @@ def test_defaults_of_missing_tags(tmp_path):
     expected = np.arange(48).reshape(4, 4, 3).transpose(2, 0, 1)
     assert np.array_equal(read_images(path, 3)[0], expected)
     data = zlib.compress(bytes(range(48)))
-    path.write_bytes(tiff_bytes(data=data, t259=8, t279=len(data)))
+    for deflate in (8, 32946):  # its number, and the one it had before it had a number
+        path.write_bytes(tiff_bytes(data=data, t259=deflate, t279=len(data)))
+        assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
+    turned = np.packbits(np.unpackbits(np.frombuffer(data, "u1"), bitorder="little")).tobytes()
+    path.write_bytes(tiff_bytes(data=turned, t259=32946, t266=2, t279=len(data)))
     assert np.array_equal(read_images(path)[0], np.arange(48).reshape(6, 8))
 
 

@@ -116,7 +116,7 @@ def _decoded(page, strips):
             strip = zlib.decompressobj().decompress(strip, need)
         if len(strip) < need:
             raise ValueError(f"a strip unpacks to {len(strip)} bytes, wanted {need}")
-        values, (_, _, top, left, _), _ = page.decode(strip, page.first + i)
+        values, (_, _, top, left, _), _ = page.decode(strip, i)
         part = out[top : top + page.chunk[0], left : left + page.chunk[1]]
         part[...] = values[0, : part.shape[0], : part.shape[1]]
     return out

@@ -41,7 +41,6 @@ class TiffPage:
     tiled: bool
     offsets: np.ndarray  # int64, one a strip or tile
     counts: np.ndarray
-    first: int  # number of the first strip: not 0 in the second of several planes
     decode: object  # tifffile's function from a strip's unpacked bytes to its pixels
 
     @property
@@ -168,7 +167,6 @@ def _pages(found, size, name, description):
             tiled=found.is_tiled,
             offsets=np.array(list(map(whole, found.dataoffsets[part])), np.int64),
             counts=np.array(list(map(whole, found.databytecounts[part])), np.int64),
-            first=first,
             decode=None,
         )
         pages.append(_check_strips(page, size, name))
