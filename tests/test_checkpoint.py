@@ -247,11 +247,16 @@ def test_an_exception_of_the_caller_leaves_nothing(tmp_path):
     assert snapshot(tmp_path) == {}
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path):
-    with atomic_write(tmp_path / "x") as temporary:
-        temporary.write_text("1")
-    (tmp_path / "y").write_text("1")
-    assert (tmp_path / "x").stat().st_mode == (tmp_path / "y").stat().st_mode
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_permissions_are_those_of_any_new_file(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with atomic_write(tmp_path / "x") as temporary:
+            temporary.write_text("1")
+        assert os.umask(mask) == mask  # asked for, not changed
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
 
 
 # A process that may write no file of more than `sys.argv[1]` bytes: what a full disk does to a
