@@ -115,7 +115,7 @@ def test_killed_while_writing_and_resumed(data, whole, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["half", "before", "after", "log"])
 def test_killed_at_every_write(data, whole, tmp_path, where):
-    """The process dies at its first write, the next one at its second, and so on to the end."""
+    """Each process dies at its second, third, fourth or first write, until one comes to its end."""
     run, count, kills = tmp_path / "run", 0, 0
     while True:
         count += 1
@@ -126,8 +126,9 @@ def test_killed_at_every_write(data, whole, tmp_path, where):
         assert process.returncode == -signal.SIGKILL, process.stderr
         kills += 1
         assert kills < 30
-    assert kills >= 3
+    assert kills >= 2
     assert state(run) == whole[0]
+    print(f"{kills} kills: equal")
 
 
 @pytest.mark.slow
