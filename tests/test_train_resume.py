@@ -19,6 +19,7 @@ from runs import FLAGS, snapshot, tiny, tiny_dataset, write_stacks
 
 from tinyunet.checkpoint import load_checkpoint, save_checkpoint
 from tinyunet.rundir import RunFolder, check_folder, read_log
+from tinyunet.stopping import stopping_gently
 from tinyunet.train import train
 
 # The command line, but its process kills itself at the `count`-th call of what `where` names.
@@ -226,21 +227,35 @@ def train_here(run, data, *flags):
     return main([*arguments(data, run), "--resume", "--device", "cpu", *flags])
 
 
-def test_two_signals_end_the_run_at_once(tmp_path):
-    from tinyunet.stopping import stopping_gently
+def test_two_signals_end_the_run_at_once():
+    seen = []
 
     def twice():
         with stopping_gently() as stop:
-            assert stop.signal is None
+            seen.append(stop.signal)
             os.kill(os.getpid(), signal.SIGINT)
-            assert stop.signal == signal.SIGINT
+            seen.append(stop.signal)
             os.kill(os.getpid(), signal.SIGINT)
-            pytest.fail("still here")
+            seen.append("still here")
 
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         twice()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert seen == [None, signal.SIGINT]
+
+
+def test_the_handlers_of_before_come_back():
+    def mine(*_):
+        pass
+
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, mine) for number in numbers]
+    try:
+        with stopping_gently():
+            assert mine not in [signal.getsignal(number) for number in numbers]
+        assert [signal.getsignal(number) for number in numbers] == [mine, mine]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_stopped_by_the_clock_and_resumed(tmp_path):
