@@ -16,8 +16,9 @@ from train_torch import make_peer, step
 from tinyunet import UNet, predict_tiled
 from tinyunet.cli.demo_command import SETTINGS, demo_data
 from tinyunet.data import normalise
+from tinyunet.data.split import split
 from tinyunet.feed import draw_tile, prepare_slices
-from tinyunet.train import split, validate
+from tinyunet.train import validate
 
 
 def main():

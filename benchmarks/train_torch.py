@@ -19,10 +19,11 @@ from tinyunet import UNet
 from tinyunet.cli import build_parser, common
 from tinyunet.cli.train_command import settings_of
 from tinyunet.data import read_pair
+from tinyunet.data.split import split
 from tinyunet.feed import TileFeed, prepare_slices
 from tinyunet.plot import plot_curves
 from tinyunet.rundir import RunFolder, read_log
-from tinyunet.train import split, validate
+from tinyunet.train import validate
 
 
 def make_peer(net):

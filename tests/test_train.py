@@ -10,14 +10,13 @@ from runs import snapshot, tiny, tiny_dataset
 from tinyunet import ops
 from tinyunet import train as training
 from tinyunet.checkpoint import load_checkpoint, load_network, strip_prefix
+from tinyunet.data.split import fingerprint, split
 from tinyunet.feed import TrainingSlice, draw_tile, prepare_slices
 from tinyunet.geometry import margin
 from tinyunet.model import UNet
 from tinyunet.rundir import read_log
 from tinyunet.train import (
     DivergedError,
-    fingerprint,
-    split,
     train,
     training_gradients,
     validate,

@@ -6,7 +6,6 @@
 Paper: section 3. Lesson: lessons/11-training.md.
 """
 
-import hashlib
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tinyunet.checkpoint import (
     save_weights,
     strip_prefix,
 )
+from tinyunet.data.split import fingerprint, split
 from tinyunet.feed import TileFeed, prepare_slices
 from tinyunet.kernels import gpu, gpu_memory
 from tinyunet.kernels.gpu_graph import GraphStep
@@ -31,8 +31,6 @@ from tinyunet.predict import predict_tiled
 from tinyunet.rundir import RunFolder
 from tinyunet.stopping import stopping_gently
 from tinyunet.tiling import memory_available
-
-MOST_CLASSES = 256  # a tile's labels are uint8
 
 
 @dataclass(frozen=True)
@@ -99,50 +97,6 @@ def _memory_explained(device, dataset, settings):
             s.tile, free, s.depth, s.base, channels, dataset.n_classes
         )
         raise MemoryError(message) from error
-
-
-def split(dataset, settings):
-    """Return (training, validation) parts of `dataset`.
-
-    Raises ValueError if either would be empty or if one network cannot learn them.
-    """
-    channels = sorted({image.shape[0] for image in dataset.images})
-    if len(channels) > 1:
-        raise ValueError(
-            f"images have {channels[0]} and {channels[-1]} channels: wanted one number"
-        )
-    if not 2 <= dataset.n_classes <= MOST_CLASSES:
-        raise ValueError(f"{dataset.n_classes} classes: a network tells 2 to {MOST_CLASSES} apart")
-    if settings.val is None:
-        training, validation = list(range(len(dataset))), []
-    else:
-        first, end = settings.val
-        if end > len(dataset):
-            raise ValueError(
-                f"validation range {first}:{end} is outside the {len(dataset)} slices "
-                f"(0 to {len(dataset) - 1})"
-            )
-        validation = list(range(first, end))
-        training = [i for i in range(len(dataset)) if not first <= i < end]
-    parts = [dataset.subset(training), dataset.subset(validation)]
-    if not parts[0].labelled():
-        raise ValueError("no labelled slice is left to train on")
-    if validation and not parts[1].labelled():
-        raise ValueError(f"none of the slices {first} to {end - 1} set aside has labels")
-    return parts
-
-
-def fingerprint(dataset):
-    """Return a SHA-256 (hex) of all images, labels and masks: the same data or not?"""
-    digest = hashlib.sha256(f"{dataset.kind} {dataset.n_classes}".encode())
-    for arrays in zip(dataset.images, dataset.labels, dataset.valid, strict=True):
-        for array in arrays:
-            if array is None:
-                digest.update(b"none")
-                continue
-            digest.update(f"{array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 def training_gradients(net, x, labels, weights):

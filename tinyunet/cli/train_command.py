@@ -61,9 +61,10 @@ def run(arguments):
     """Train; return the exit code."""
     from tinyunet.arrays import select_device
     from tinyunet.data import read_pair
+    from tinyunet.data.split import split
     from tinyunet.plot import plot_curves
     from tinyunet.rundir import read_log
-    from tinyunet.train import split, train
+    from tinyunet.train import train
 
     common.use_threads(arguments)
     device = select_device(arguments.device)
