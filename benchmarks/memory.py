@@ -32,7 +32,9 @@ def child(side, base, tile):
         for _ in range(3):
             logits, cache = net.forward(x)
             _, loss_cache = ops.softmax_cross_entropy(logits, labels)
-            optimiser.step(net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache))
+            optimiser.step(
+                net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
+            )
     else:
         import torch
         from torch_unet import torch_unet

@@ -45,7 +45,7 @@ class Ours:
         logits, cache = self.net.forward(self.x)
         loss, loss_cache = ops.softmax_cross_entropy(logits, self.labels)
         self.optimiser.step(
-            self.net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache)
+            self.net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
         )
         return float(loss)
 

@@ -51,9 +51,19 @@ class _FakeCupy:
         class Runtime:
             pass
 
+        used = self.used = []  # the devices made current
+
+        class Device:
+            def __init__(self, index):
+                self.index = index
+
+            def use(self):
+                used.append(self.index)
+
         class Cuda:
             pass
 
+        Cuda.Device = Device
         Runtime.CUDARuntimeError = CUDARuntimeError
         Runtime.getDeviceCount = staticmethod(get_device_count)
         Cuda.runtime = Runtime
@@ -72,9 +82,11 @@ def test_cupy_without_a_gpu_says_so(monkeypatch, count, message):
 
 
 def test_a_gpu_is_chosen_by_its_index(monkeypatch):
-    monkeypatch.setattr(arrays, "cupy", _FakeCupy(2))
+    fake = _FakeCupy(2)
+    monkeypatch.setattr(arrays, "cupy", fake)
     assert arrays.select_device("auto").name == "gpu:0"
     assert arrays.select_device("gpu").name == "gpu:0"
     assert arrays.select_device("gpu:1").index == 1
+    assert fake.used[-1] == 1  # kernels are launched on the current device
     with pytest.raises(ValueError, match=r"'gpu:2' does not exist: this machine has 2 GPU"):
         arrays.select_device("gpu:2")

@@ -274,6 +274,8 @@ def test_the_map_links_every_lesson_and_no_figure_is_left_over():
     for path in LESSONS[1:]:
         assert f"]({path.name})" in markdown, f"00-map.md does not link {path.name}"
     shown = set().union(*(shown_figures(p.read_text(encoding="utf-8")) for p in LESSONS))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown |= set(re.findall(r"\]\(lessons/figures/([^)]+)\)", readme))
     assert {figure.name for figure in (FOLDER / "figures").glob("*")} == shown
 
 

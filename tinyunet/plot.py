@@ -67,7 +67,7 @@ def plot_curves(log, path):
         right.annotate(
             f"best: {wrong[best]:.2f} %\nat step {at[best]}",
             (at[best], wrong[best]),
-            xytext=(0, 28),
+            xytext=(0, -48),
             textcoords="offset points",
             ha="center",
             arrowprops={"arrowstyle": "->", "color": "0.4"},

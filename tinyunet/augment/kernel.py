@@ -12,10 +12,9 @@ Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 
 import math
 
-import numba
 import numpy as np
 
-from tinyunet.kernels.jit import jit
+from tinyunet.kernels.jit import jit, prange
 
 
 @jit
@@ -146,5 +145,5 @@ def warp_serial(arrays, outs, inner, displacement, place, grey):
 @jit(parallel=True)
 def warp_parallel(arrays, outs, inner, displacement, place, grey):
     """All rows, shared among numba's threads; no two write to the same place."""
-    for r in numba.prange(outs[0].shape[1]):
+    for r in prange(outs[0].shape[1]):
         warp_row(r, arrays, outs, inner, displacement, place, grey)

@@ -19,6 +19,8 @@ try:
 except ImportError as error:  # not installed, or not made for this Python or NumPy
     numba, _WHY_NO_NUMBA = None, str(error).strip().splitlines()[0]
 
+prange = range if numba is None else numba.prange
+
 
 def jit(function=None, *, parallel=False, fastmath=False):
     """Compile `function` with numba: `@jit` or `@jit(parallel=True)`; plain Python without it."""
@@ -28,11 +30,32 @@ def jit(function=None, *, parallel=False, fastmath=False):
             return plain
         options = {"nogil": True, "parallel": parallel, "fastmath": fastmath}
         try:
-            return numba.njit(cache=True, **options)(plain)
+            kernel = numba.njit(cache=True, **options)(plain)
         except RuntimeError:  # numba found no folder that it may write to
             return numba.njit(cache=False, **options)(plain)
+        if not numba.config.DISABLE_JIT:  # else numba hands the plain function back
+            _forgive_a_full_disk(kernel._cache)
+        return kernel
 
     return wrap if function is None else wrap(function)
+
+
+def _forgive_a_full_disk(store):
+    """Let a kernel that cannot be saved run all the same: it will be compiled at the next start."""
+    save = store.save_overload
+
+    def save_if_possible(signature, compiled):
+        try:
+            save(signature, compiled)
+        except OSError as error:
+            _warn_once(f"a compiled kernel cannot be kept for the next start: {error}")
+
+    store.save_overload = save_if_possible
+
+
+@cache
+def _warn_once(text):
+    warnings.warn(text)
 
 
 @cache
