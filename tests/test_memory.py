@@ -45,7 +45,9 @@ print(1024 * int(status.split("VmHWM:")[1].split()[0]))
 )
 def test_training_memory_is_near_the_measured_peak(tile, depth, base):
     command = [sys.executable, "-c", STEP, str(tile), str(depth), str(base)]
-    peak = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    # Twice: the first start may have to compile, and a compiler needs memory of its own.
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in "12"]
+    peak = int(runs[1].stdout)
     assert geometry.training_memory(tile, 1, 2, depth, base) == pytest.approx(peak, rel=0.25)
 
 
