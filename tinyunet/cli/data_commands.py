@@ -77,7 +77,7 @@ def evaluate(arguments):
         print(f"SEG {result['seg']:.4f}\nIoU {result['iou']:.4f}")
         print(f"({result['objects']} objects in {result['frames']} annotated frames)")
     else:
-        _print_scores(result)
+        _print_scores(result, arguments.slices[0] if arguments.slices else 0)
     return 0
 
 
@@ -143,9 +143,10 @@ def _evaluate_membranes(arguments):
     }
 
 
-def _print_scores(result):
+def _print_scores(result, first):
     count = len(result["slices"])
-    print(f"{'':<28}{'stack':>12}{'at':>6}" + "".join(f"{f'slice {i}':>11}" for i in range(count)))
+    names = "".join(f"{f'slice {first + i}':>11}" for i in range(count))
+    print(f"{'':<28}{'stack':>12}{'at':>6}{names}")
     for key, words, arrow in SCORES:
         at = result["thresholds"].get(key)
         shown = f"{at:.1f}" if at is not None else ""
