@@ -7,13 +7,12 @@ Paper: section 3. Lesson: lessons/11-training.md.
 """
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyunet import geometry, ops
-from tinyunet.arrays import out_of_gpu_memory, select_device, to_numpy
+from tinyunet.arrays import select_device, to_numpy
 from tinyunet.checkpoint import (
     architecture,
     load_checkpoint,
@@ -78,25 +77,16 @@ def train(dataset, settings, out, device="auto", resume=False, progress=None, se
         RunFolder(out, resume) as folder,
         stopping_gently() as stop,
         gpu.precision(settings.precision),
-        _memory_explained(device, dataset, settings),
+        gpu_memory.explained(memory_available(device), *_size_of(dataset, settings)),
     ):
         run = _Run(training, validation, settings, folder, device)
         run.start_or_resume(fingerprint(dataset))
         return run.loop(stop, progress, seconds)
 
 
-@contextmanager
-def _memory_explained(device, dataset, settings):
-    """Turn "out of memory" of a GPU into a MemoryError that names the tile that would fit."""
-    free = memory_available(device)
-    try:
-        yield
-    except out_of_gpu_memory() as error:
-        s, channels = settings, dataset.images[0].shape[0]
-        message = gpu_memory.out_of_memory_message(
-            s.tile, free, s.depth, s.base, channels, dataset.n_classes
-        )
-        raise MemoryError(message) from error
+def _size_of(dataset, s):
+    """Return tile, depth, base, channels and classes: what the memory of a step depends on."""
+    return s.tile, s.depth, s.base, dataset.images[0].shape[0], dataset.n_classes
 
 
 def training_gradients(net, x, labels, weights):

@@ -3,7 +3,10 @@
 Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
+from contextlib import contextmanager
+
 from tinyunet import geometry
+from tinyunet.arrays import out_of_gpu_memory
 from tinyunet.kernels.counts import FLOAT, layers
 
 SPARE = 0.9  # of the free memory: cuBLAS and the pool's rounding want some
@@ -59,3 +62,12 @@ def out_of_memory_message(size, free_bytes, depth=5, base=64, in_channels=1, n_c
         f"out of GPU memory: tile {size}, batch {batch} takes about {needed / 1e9:.1f} GB and "
         f"{free_bytes / 1e9:.1f} GB are free; {advice}"
     )
+
+
+@contextmanager
+def explained(free_bytes, size, *architecture):
+    """Within the block, a GPU's "out of memory" becomes a MemoryError with the message above."""
+    try:
+        yield
+    except out_of_gpu_memory() as error:
+        raise MemoryError(out_of_memory_message(size, free_bytes, *architecture)) from error
