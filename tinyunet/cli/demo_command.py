@@ -76,6 +76,10 @@ def run(arguments):
         raise ValueError(f"--seconds {arguments.seconds:g} is not a positive number")
     common.use_threads(arguments)
     select_device(arguments.device)
+    if (Path(arguments.out) / "settings.json").exists():
+        raise FileExistsError(
+            f"{arguments.out}: holds a run already: name another folder with --out"
+        )
     check_folder(arguments.out)
     dataset, images, labels = demo_data()
     common.note(dataset.describe())
