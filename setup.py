@@ -10,7 +10,7 @@ VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "tinyunet" / "__init__.py").read_text(encoding="utf-8")
 ).group(1)
 
-TEST = ["pytest>=8", "hypothesis>=6.100"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
 BOOK = ["sphinx>=7.3", "myst-parser>=3", "furo>=2024.5"]
 
 setup(
@@ -40,7 +40,7 @@ setup(
         "download": ["pooch>=1.8"],
         "test": TEST,
         "book": BOOK,
-        "dev": [*TEST, "ruff>=0.6", "pytest-cov>=5", "pooch>=1.8"],
+        "dev": [*TEST, "ruff>=0.6", "pytest-cov>=5"],
     },
     entry_points={"console_scripts": ["tinyunet = tinyunet.cli:main"]},
 )
