@@ -41,7 +41,7 @@ def f(good, tmp_path, monkeypatch):
     return SimpleNamespace(good=good, new=tmp_path)
 
 
-def refused(arguments, f, message, capsys, early=True):
+def check_refused(arguments, f, message, capsys, early=True):
     """Run the command; it must refuse with `message` and leave everything as it was."""
     argv = [str(argument) for argument in arguments(f)]
     before = snapshot(f.good.folder, f.new)
@@ -756,45 +756,45 @@ LATE = rows(TRAIN_LATE, PREDICT_LATE)
 
 @pytest.mark.parametrize(("arguments", "message"), EARLY)
 def test_refused_in_the_first_second(arguments, message, f, capsys):
-    refused(arguments, f, message, capsys)
+    check_refused(arguments, f, message, capsys)
 
 
 @pytest.mark.parametrize(("arguments", "message"), LATE)
 def test_refused_before_anything_is_made(arguments, message, f, capsys):
-    refused(arguments, f, message, capsys, early=False)
+    check_refused(arguments, f, message, capsys, early=False)
 
 
 @pytest.mark.parametrize(("build", "message"), [pytest.param(b, m, id=n) for n, b, m in WEIGHTS])
 def test_wrong_weights(build, message, f, capsys):
-    refused(predict(build), f, message, capsys)
+    check_refused(predict(build), f, message, capsys)
 
 
 @pytest.mark.parametrize(("build", "message"), [pytest.param(b, m, id=n) for n, b, m in BAD_IMAGES])
 def test_wrong_images(build, message, f, capsys):
     file = build(f.new)
-    refused(predict(images=lambda f: file), f, message, capsys, early=False)
-    refused(train(images=file), f, ".", capsys)
-    refused(evaluate(lambda f: file), f, ".", capsys)
+    check_refused(predict(images=lambda f: file), f, message, capsys, early=False)
+    check_refused(train(images=file), f, ".", capsys)
+    check_refused(evaluate(lambda f: file), f, ".", capsys)
 
 
 @pytest.mark.parametrize(("build", "message"), [pytest.param(b, m, id=n) for n, b, m in BAD_PAIRS])
 def test_wrong_pairs(build, message, f, capsys):
     pair = [path for path in build(f.new) if path is not None]
-    refused(command("train", *pair, "--out", new("run"), *FLAGS), f, message, capsys)
+    check_refused(command("train", *pair, "--out", new("run"), *FLAGS), f, message, capsys)
     if len(pair) == 2:
-        refused(command("augment", *pair, "--out", new("x.png")), f, message, capsys)
+        check_refused(command("augment", *pair, "--out", new("x.png")), f, message, capsys)
 
 
 @pytest.mark.skipif(gpu_problem() is None, reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there(f, capsys):
-    refused(train("--device", "gpu"), f, "^device 'gpu' cannot be used: ", capsys)
+    check_refused(train("--device", "gpu"), f, "^device 'gpu' cannot be used: ", capsys)
 
 
 def test_a_folder_that_another_run_writes_into(f, capsys):
     with RunFolder(f.new / "run") as folder:
         folder.write_settings(tiny(), "data")
         message = r"run: another run \(process \d+\) is writing into this folder"
-        refused(train("--resume"), f, message, capsys, early=False)
+        check_refused(train("--resume"), f, message, capsys, early=False)
 
 
 def test_the_table_is_long():

@@ -31,8 +31,14 @@ def test_each_block_is_done_once_and_by_the_same_lane_every_time(n, n_blocks):
 
 def test_lanes_run_at_the_same_time():
     threads.set_threads(3)
-    meeting = threading.Barrier(3, timeout=20)
-    threads.run(lambda lane, share: meeting.wait(), range(3))
+    meeting, met = threading.Barrier(3, timeout=20), []
+
+    def wait_for_the_others(lane, share):
+        meeting.wait()  # breaks unless all three lanes are in here at once
+        met.append(lane)
+
+    threads.run(wait_for_the_others, range(3))
+    assert sorted(met) == [0, 1, 2]
 
 
 def test_the_threads_draw_from_the_workspace_of_the_caller():

@@ -284,8 +284,13 @@ def test_any_layout_and_dtype_gives_the_same_map(dtype):
 
 def test_input_is_left_alone():
     labels = blobs(np.random.default_rng(6), 20, 20, 5)
-    labels.flags.writeable = False
-    weight_map(labels, valid=labels > 2)
+    valid = labels > 2
+    kept = labels.copy(), valid.copy()
+    weight_map(labels, valid=valid)
+    np.testing.assert_array_equal(labels, kept[0])
+    np.testing.assert_array_equal(valid, kept[1])
+    labels.flags.writeable = False  # and an array that cannot be written to is good enough
+    assert weight_map(labels).shape == labels.shape
 
 
 @pytest.mark.parametrize(
