@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy import ndimage
+from transforms import bodies, rng, still
 
 from tinyunet.augment import (
     Sample,
@@ -17,21 +18,6 @@ from tinyunet.augment import (
     random_transform,
     source_coordinates,
 )
-
-BODIES = [{"plain": True}, {"parallel": False}, {"parallel": True}]
-bodies = pytest.mark.parametrize("body", BODIES, ids=["plain", "serial", "parallel"])
-
-
-def rng(seed=0):
-    """A generator in a known state."""
-    return np.random.default_rng(seed)
-
-
-def still(shape, **changes):
-    """A transform that leaves an image of this shape where it is, with changes."""
-    numbers = {"size": shape, "centre": ((shape[0] - 1) / 2, (shape[1] - 1) / 2)}
-    return Transform(**{**numbers, **changes})
-
 
 # ---- labels, weights, ties, grey values ----------------------------------------------------------
 
