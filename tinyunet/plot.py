@@ -67,8 +67,8 @@ def plot_curves(log, path):
         right.annotate(
             f"best: {wrong[best]:.2f} %\nat step {at[best]}",
             (at[best], wrong[best]),
-            xytext=(0, -48),
-            textcoords="offset points",
+            xytext=(0.7, 0.75),  # where a falling curve leaves room
+            textcoords="axes fraction",
             ha="center",
             arrowprops={"arrowstyle": "->", "color": "0.4"},
         )
