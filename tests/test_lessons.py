@@ -11,6 +11,7 @@ For writers of lessons (`lessons/NN-name.md`):
 - ```` ```python file=tinyunet/ops/conv2d.py ```` quotes the package: whole lines, verbatim,
   indentation included. It is not run. A forge does not show the file name of a fence, so the line
   before says it: From [`tinyunet/ops/conv2d.py`](../tinyunet/ops/conv2d.py):
+  CUDA sources (.cu, .cuh) are quoted as ```` ```cpp file=… ````.
 - ```` ```console ````, ```` ```json ```` and other languages are neither run nor compared.
 - Figures: `drawing.save(fig, "NN-name.png")` in a block, `![what it shows](figures/NN-name.png)`
   in the text. Each figure drawn is shown and each figure shown is drawn. After a change, redraw and
@@ -209,7 +210,8 @@ def test_quotes_are_verbatim(path):
         assert quotes, f"{path.name} quotes nothing"
     for block in quotes:
         source = (ROOT / block.file).read_text(encoding="utf-8")
-        caption = f"From [`{block.file}`](../{block.file}):\n\n```python file={block.file}\n"
+        language = "cpp" if block.file.endswith((".cu", ".cuh")) else "python"
+        caption = f"From [`{block.file}`](../{block.file}):\n\n```{language} file={block.file}\n"
         assert f"\n{caption}{block.text}\n" in markdown, f"{path.name}:{block.line} has no caption"
         assert f"\n{block.text}\n" in f"\n{source}\n", (
             f"{path.name}:{block.line} is not a verbatim slice of {block.file}"
