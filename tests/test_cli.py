@@ -16,7 +16,7 @@ from tinyunet import checks, geometry
 from tinyunet.checkpoint import load_checkpoint, load_network
 from tinyunet.cli import build_parser, common, demo_command, main, train_command
 from tinyunet.data import normalise, read_segmentation
-from tinyunet.metrics import iou, isbi2012, seg
+from tinyunet.metrics import iou, isbi2012, parted_pairs, seg
 from tinyunet.postprocess import probabilities_to_cells
 from tinyunet.predict import predict_tiled
 from tinyunet.rundir import read_log
@@ -225,12 +225,16 @@ def test_evaluate_cells(tmp_path, capsys):
     assert result == {
         "seg": pytest.approx(seg(*pair)),
         "iou": pytest.approx(iou(*pair)),
+        "parted": parted_pairs(*pair)[0],
+        "touching": parted_pairs(*pair)[1],
         "frames": 2,
         "objects": sum(len(np.unique(f)) - (0 in f) for f in pair[1]),
     }
     assert tinyunet_(*argv) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"SEG {result['seg']:.4f}\nIoU {result['iou']:.4f}\n")
+    assert result["touching"] > result["parted"] >= 0
+    assert f"touching pairs parted: {result['parted']} of {result['touching']}\n" in out
     assert tinyunet_(*argv, "--slices", "2:3", "--json") == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 1
 

@@ -75,6 +75,7 @@ def evaluate(arguments):
         common.as_json(result)
     elif "seg" in result:
         print(f"SEG {result['seg']:.4f}\nIoU {result['iou']:.4f}")
+        print(f"touching pairs parted: {result['parted']} of {result['touching']}")
         print(f"({result['objects']} objects in {result['frames']} annotated frames)")
     else:
         _print_scores(result, arguments.slices[0] if arguments.slices else 0)
@@ -91,7 +92,7 @@ def _holds_cells(folder, numbered_files):
 
 def _evaluate_cells(arguments):
     from tinyunet.data import read_segmentation
-    from tinyunet.metrics import iou, seg
+    from tinyunet.metrics import iou, parted_pairs, seg
 
     truth = read_segmentation(arguments.labels)
     result = read_segmentation(arguments.prediction)
@@ -107,9 +108,12 @@ def _evaluate_cells(arguments):
     if not truth:
         raise ValueError(f"{arguments.labels}: no annotated frame among the slices asked")
     frames = [result[number] for number in truth], list(truth.values())
+    parted, touching = parted_pairs(*frames)
     return {
         "seg": float(seg(*frames)),
         "iou": float(iou(*frames)),
+        "parted": parted,
+        "touching": touching,
         "frames": len(truth),
         "objects": int(sum(len(np.unique(f[f > 0])) for f in truth.values())),
     }

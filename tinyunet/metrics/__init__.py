@@ -9,6 +9,7 @@ from tinyunet.metrics.isbi import isbi2012, isbi2012_details
 from tinyunet.metrics.pixel import pixel_error, wrong_pixels
 from tinyunet.metrics.rand import rand_error, v_rand, v_rand_thinned
 from tinyunet.metrics.regions import iou, iou_per_class, seg
+from tinyunet.metrics.touching import parted_pairs, touching_pairs
 from tinyunet.metrics.warping import warping_error, warping_pixels
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "iou_per_class",
     "isbi2012",
     "isbi2012_details",
+    "parted_pairs",
     "pixel_error",
     "rand_error",
     "seg",
+    "touching_pairs",
     "v_info",
     "v_info_thinned",
     "v_rand",

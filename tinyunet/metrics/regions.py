@@ -26,7 +26,7 @@ def _frames(maps, name):
     return frames
 
 
-def _pairs(result, truth):
+def frame_pairs(result, truth):
     """Check and pair the frames that have a truth: a list of (number, result, truth)."""
     result, truth = _frames(result, "result"), _frames(truth, "truth")
     if len(result) != len(truth):
@@ -52,7 +52,7 @@ def iou(result, truth):
     Raises ValueError on unequal shapes or lengths, a missing result, fractions, negatives.
     """
     both = either = 0
-    for ours, theirs in _pairs(result, truth):
+    for ours, theirs in frame_pairs(result, truth):
         both += np.count_nonzero((ours > 0) & (theirs > 0))
         either += np.count_nonzero((ours > 0) | (theirs > 0))
     return both / either if either else 1.0
@@ -64,7 +64,7 @@ def iou_per_class(result, truth):
     Here a map's numbers are classes (0, the background, is one too), not single cells; arguments
     and errors as in `iou`. The keys are ints in ascending order.
     """
-    pairs = _pairs(result, truth)
+    pairs = frame_pairs(result, truth)
     classes = sorted({int(c) for pair in pairs for side in pair for c in np.unique(side)})
     scores = {}
     for c in classes:
@@ -74,25 +74,30 @@ def iou_per_class(result, truth):
     return scores
 
 
+def match_objects(result, truth):
+    """The object of `result` that each object of `truth` is matched to: {object: object or 0}.
+
+    result, truth: label maps (H, W) of one frame. R is matched to the object S that holds more
+    than half of R's pixels, so to one at most; 0 if none does (the background is no object).
+    """
+    matches = {}
+    for number in np.unique(truth[truth > 0]):
+        met, counts = np.unique(result[truth == number], return_counts=True)
+        most = int(counts.argmax())
+        matches[int(number)] = int(met[most]) if 2 * counts[most] > counts.sum() else 0
+    return matches
+
+
 def seg_of_objects(result, truth):
     """The score of every object of one annotated frame, {object: float}, truth's numbers as keys.
 
-    An object R is matched to the object S that holds more than half of R's pixels, so at most
-    one; it scores |R ∩ S| / |R ∪ S|, or 0 if no S holds that much (background is no object).
+    An object R that is matched to S scores |R ∩ S| / |R ∪ S|, one without a match 0.
     """
-    numbers, index, sizes = np.unique(result, return_inverse=True, return_counts=True)
-    index = index.reshape(np.shape(result))
     scores = {}
-    for number in np.unique(truth[truth > 0]):
-        inside = truth == number
-        size = np.count_nonzero(inside)
-        shared = np.bincount(index[inside], minlength=len(numbers))
-        shared[numbers == 0] = 0
-        match = int(shared.argmax())
-        if 2 * shared[match] > size:
-            scores[int(number)] = float(shared[match] / (size + sizes[match] - shared[match]))
-        else:
-            scores[int(number)] = 0.0
+    for number, match in match_objects(result, truth).items():
+        ours, theirs = result == match, truth == number
+        shared = np.count_nonzero(ours & theirs)
+        scores[number] = shared / np.count_nonzero(ours | theirs) if match else 0.0
     return scores
 
 
@@ -106,7 +111,7 @@ def seg(result, truth):
     and if no frame is annotated.
     """
     scores = []
-    for ours, theirs in _pairs(result, truth):
+    for ours, theirs in frame_pairs(result, truth):
         scores.extend(seg_of_objects(ours, theirs).values())
     if not scores:
         raise ValueError("truth must have at least one annotated frame with an object, got none")
