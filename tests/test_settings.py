@@ -17,6 +17,7 @@ def test_the_defaults_are_the_papers_or_documented():
         "steps": 2000,
         "rate": 0.002,
         "momentum": 0.99,
+        "decay": 0.0,
         "seed": 0,
         "val": None,
         "val_every": 100,
@@ -53,6 +54,9 @@ def test_the_defaults_are_the_papers_or_documented():
         ("rate", float("nan"), "^learning rate nan is not a positive number$"),
         ("momentum", 1, r"^momentum 1 is not in \[0, 1\)$"),
         ("momentum", -1e-9, r"^momentum -1e-09 is not in \[0, 1\)$"),
+        ("decay", -0.1, r"^decay -0.1 is not in \[0, 1\]$"),
+        ("decay", 1.1, r"^decay 1.1 is not in \[0, 1\]$"),
+        ("decay", float("nan"), r"^decay nan is not in \[0, 1\]$"),
         ("seed", -1, "^seed -1 is negative: it must be a whole number of at least 0$"),
         ("val", (3, 3), r"^validation range \(3, 3\) is not FIRST:BEHIND_LAST, as in 20:24$"),
         ("val", (-1, 3), "FIRST:BEHIND_LAST"),
@@ -97,10 +101,27 @@ def test_differences():
     ]
 
 
+def test_with_a_decay_the_steps_count_too():
+    assert tiny(decay=0.5).differences(tiny(decay=0.5, steps=99)) == ["steps: 12, not 99"]
+
+
+def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
+    falling = tiny(rate=1.0, steps=10, decay=0.4)
+    rates = [falling.rate_at(step) for step in range(1, 11)]
+    assert rates == pytest.approx([1] * 7 + [0.75, 0.5, 0.25])
+    assert [tiny(rate=1.0, steps=4, decay=1).rate_at(s) for s in (1, 2, 3, 4)] == [
+        1,
+        0.75,
+        0.5,
+        0.25,
+    ]
+    assert {tiny(rate=0.3).rate_at(step) for step in (1, 12)} == {0.3}
+
+
 @pytest.mark.parametrize("name", [name for name in Settings().to_dict() if name != "steps"])
 def test_every_setting_but_the_steps_counts(name):
     other = {**TINY, "elastic": True, "rotation": True, "grey": True, "weight_map": True}
-    other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32"}
+    other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32", "decay": 0.0}
     value = other[name]
     other[name] = {bool: False, int: value, float: 0.125}.get(type(value))
     if name == "val":

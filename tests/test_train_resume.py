@@ -284,6 +284,22 @@ def test_more_steps_are_allowed(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_a_falling_rate_is_resumed_exactly_and_only_with_its_own_steps(tmp_path):
+    dataset, settings = tiny_dataset(), tiny(val=None, decay=0.7)
+    train(dataset, settings, tmp_path / "whole", "cpu")
+    first = train(dataset, settings, tmp_path / "run", "cpu", seconds=0)  # stops after one step
+    assert first.steps == 1
+    with pytest.raises(ValueError, match="steps: 13, not 12"):
+        train(dataset, tiny(val=None, decay=0.7, steps=13), tmp_path / "run", "cpu", resume=True)
+    train(dataset, settings, tmp_path / "run", "cpu", resume=True)
+    whole, resumed = (tmp_path / name / "last.safetensors" for name in ("whole", "run"))
+    assert whole.read_bytes() == resumed.read_bytes()
+    train(dataset, tiny(val=None), tmp_path / "constant", "cpu")
+    constant = load_checkpoint(tmp_path / "constant" / "last.safetensors")[0]
+    falling = load_checkpoint(whole)[0]
+    assert not np.array_equal(constant["params/out.bias"], falling["params/out.bias"])
+
+
 def test_a_finished_run_resumed_stays_as_it_is(tmp_path):
     dataset = tiny_dataset()
     first = train(dataset, tiny(), tmp_path / "run", "cpu")

@@ -16,6 +16,7 @@ class Settings:
     tile : input size of the training tile in pixels; must fit `depth`.
     steps : how many tiles to learn from, one a step.
     rate, momentum : of SGD. With momentum 0.99 a rate r moves the weights like 100·r without.
+    decay : share of the steps, at the end, over which the rate falls in a straight line to nothing.
     seed : of the initialisation, the drop-out and the tiles.
     val : (first, behind the last) slice set aside for validation, or None.
     val_every, checkpoint_every : steps between validations, between checkpoints.
@@ -33,6 +34,7 @@ class Settings:
     steps: int = 2000
     rate: float = 0.002
     momentum: float = 0.99
+    decay: float = 0.0
     seed: int = 0
     val: tuple | None = None
     val_every: int = 100
@@ -63,6 +65,8 @@ class Settings:
             raise ValueError(f"learning rate {self.rate} is not a positive number")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum {self.momentum} is not in [0, 1)")
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay {self.decay} is not in [0, 1]")
         if self.seed < 0:
             raise ValueError(
                 f"seed {self.seed} is negative: it must be a whole number of at least 0"
@@ -76,6 +80,12 @@ class Settings:
                     f"validation range {self.val} is not FIRST:BEHIND_LAST, as in 20:24"
                 )
 
+    def rate_at(self, step):
+        """Return the learning rate of step 1 … steps."""
+        falling = self.decay * self.steps  # so many of the last steps
+        left = self.steps - step + 1  # this one included: the last rate is small, not 0
+        return self.rate * min(1.0, left / falling) if falling else self.rate
+
     def to_dict(self):
         """Return the settings as a dict that JSON can hold."""
         values = dataclasses.asdict(self)
@@ -85,11 +95,12 @@ class Settings:
     def differences(self, other):
         """Return one "name: mine, not theirs" for every setting that `other` has otherwise.
 
-        `steps` is left out: going on for longer is what a resumed run may do.
+        `steps` is left out: going on for longer is what a resumed run may do, unless the rate
+        decays, for then every rate of its end depends on them.
         """
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{name}: {mine[name]}, not {theirs[name]}"
             for name in mine
-            if mine[name] != theirs[name] and name != "steps"
+            if mine[name] != theirs[name] and (name != "steps" or self.decay)
         ]

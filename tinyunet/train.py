@@ -202,6 +202,7 @@ class _Run:
         )
 
     def _one_step(self, tile):
+        self.sgd.rate = self.settings.rate_at(self.step + 1)
         if self.graph is None:
             loss, grads = training_gradients(self.net, *tile)
         else:  # on a GPU: forward, backward and update, recorded once and replayed
@@ -290,8 +291,7 @@ class _Run:
         )
 
     def _rate_and_last(self):
-        s = self.settings
         return (
-            f"learning rate {s.rate:g}, momentum {s.momentum:g}); a smaller rate may hold; the last"
+            f"learning rate {self.sgd.rate:g}, momentum {self.sgd.momentum:g}); a smaller rate may hold; the last"
             f" good checkpoint is {self.folder.last}"
         )

@@ -27,6 +27,7 @@ def add_to(commands):
         ("tile", int, "input size of the training tile"),
         ("steps", int, "steps, one tile each"),
         ("momentum", float, "of SGD"),
+        ("decay", float, "share of the steps, at the end, in which the rate falls to 0"),
         ("seed", int, "of weights, drop-out and tiles"),
         ("w0", float, "height of the weight map's borders"),
         ("sigma", float, "their width in pixels"),
