@@ -1,12 +1,13 @@
 """What stands before a launch: checks of every argument, and cuBLAS asked column by column."""
 
 import ctypes
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cuda_shim.fake_cupy import FakeCupy, RawModule, cublas
 from numpy.testing import assert_allclose
 
+from tinyunet.kernels import gpu_cublas
 from tinyunet.kernels.cuda import source
 from tinyunet.kernels.gpu_launch import LARGEST, CupyGpu, Gpu
 
@@ -108,103 +109,102 @@ def test_products_check_their_matrices():
         gpu.product(a, np.asfortranarray(b))
 
 
-class DeviceArray(np.ndarray):
-    """A NumPy array that tells its address as CuPy's do."""
-
-    @property
-    def data(self):
-        return SimpleNamespace(ptr=self.ctypes.data)
+@pytest.fixture
+def xp():
+    """A fake of CuPy, whose cuBLAS is a real library with the calling convention of NVIDIA's."""
+    return FakeCupy()
 
 
-class FakeCublas:
-    """cuBLAS's strided-batched product as its manual defines it, column by column."""
-
-    CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_GEMM_DEFAULT = "N", "T", -1
-    CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32 = "strict", "tf32"
-    CUBLAS_COMPUTE_32F_FAST_16BF = "bf16"
-
-    def gemmStridedBatchedEx(self, handle, op_a, op_b, m, n, k, alpha, *rest):
-        a, type_a, lda, stride_a, b, type_b, ldb, stride_b, beta, *rest = rest
-        c, type_c, ldc, stride_c, batch, self.compute, algorithm = rest
-        assert (handle, type_a, type_b, type_c, algorithm) == ("handle", 0, 0, 0, -1)
-        assert (_floats(alpha, 1), _floats(beta, 1)) == ([1], [0])
-        for i in range(batch):
-            shape_a, shape_b = ((m, k), (k, n))
-            left = _columns(a + 4 * i * stride_a, shape_a, lda, op_a)
-            right = _columns(b + 4 * i * stride_b, shape_b, ldb, op_b)
-            _columns(c + 4 * i * stride_c, (m, n), ldc, "N")[...] = left @ right
-
-
-def _floats(address, count):
-    return np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(ctypes.c_float)), (count,))
-
-
-def _columns(address, shape, leading, op):
-    """The matrix op(X) of `shape`, X lying column by column with `leading` floats a column."""
-    rows, columns = shape if op == "N" else shape[::-1]
-    assert leading >= rows
-    x = _floats(address, leading * columns).reshape(columns, leading).T[:rows]
-    return x if op == "N" else x.T
-
-
-class FakeCupy:
-    """What CupyGpu uses of CuPy."""
-
-    ndarray = np.ndarray
-
-    def __init__(self):
-        device = SimpleNamespace(get_cublas_handle=lambda: "handle")
-        self.cuda = SimpleNamespace(
-            cublas=FakeCublas(),
-            device=device,
-            Device=lambda: SimpleNamespace(compute_capability="90"),
-        )
-        self.modules, self.launches = [], []
-
-    def empty(self, shape, dtype):
-        return np.full(shape, np.nan, dtype).view(DeviceArray)
-
-    def RawModule(self, code, options):
-        self.modules.append((code, options))
-        return SimpleNamespace(get_function=lambda name: lambda *a: self.launches.append((name, a)))
+def _batch(xp, rng, *shape):
+    return xp.asarray(rng.standard_normal(shape, dtype=np.float32))
 
 
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-def test_cublas_is_asked_for_the_transposes(rng, transpose_a, transpose_b):
-    gpu = CupyGpu(FakeCupy())
-    a = rng.standard_normal((3, 4, 2) if transpose_a else (3, 2, 4), dtype=np.float32)
-    b = rng.standard_normal((3, 5, 4) if transpose_b else (3, 4, 5), dtype=np.float32)
-    got = gpu.product(a.view(DeviceArray), b.view(DeviceArray), transpose_a, transpose_b)
+def test_cublas_is_asked_for_the_transposes(xp, rng, transpose_a, transpose_b):
+    a = _batch(xp, rng, *((3, 4, 2) if transpose_a else (3, 2, 4)))
+    b = _batch(xp, rng, *((3, 5, 4) if transpose_b else (3, 4, 5)))
+    got = CupyGpu(xp).product(a, b, transpose_a, transpose_b)
     left = a.transpose(0, 2, 1) if transpose_a else a
     right = b.transpose(0, 2, 1) if transpose_b else b
     assert got.shape == (3, 2, 5)
-    assert_allclose(got, left @ right, rtol=1e-5, atol=1e-6)
+    assert_allclose(got, np.asarray(left) @ np.asarray(right), rtol=1e-5, atol=1e-6)
 
 
-def test_cublas_multiplies_in_the_precision_asked_for():
-    gpu = CupyGpu(FakeCupy())
-    x = np.ones((1, 2, 2), np.float32).view(DeviceArray)
-    for name, compute in (("float32", "strict"), ("tf32", "tf32"), ("bf16", "bf16")):
+def test_cublas_multiplies_in_the_precision_asked_for(xp, rng):
+    """68, 77, 75: CUBLAS_COMPUTE_32F, _FAST_TF32 and _FAST_16BF in NVIDIA's cublas_api.h."""
+    gpu, x = CupyGpu(xp), _batch(xp, rng, 1, 2, 2)
+    for name, compute in (("tf32", 77), ("bf16", 75), ("float32", 68)):
         gpu.product(x, x, precision=name)
-        assert gpu.xp.cuda.cublas.compute == compute
+        assert ctypes.c_int.in_dll(cublas(), "last_compute_type").value == compute
+    gpu.product(x, x, precision="tf32")
     gpu.product(x, x)
-    assert gpu.xp.cuda.cublas.compute == "strict"
+    assert ctypes.c_int.in_dll(cublas(), "last_compute_type").value == 68
 
 
-def test_the_compute_capability_is_a_number():
-    assert CupyGpu(FakeCupy()).compute_capability == 90
-
-
-def test_a_kernel_is_compiled_once_and_started_with_its_grid():
-    xp = FakeCupy()
-    gpu = CupyGpu(xp)
+def test_cublas_works_on_the_current_stream_with_a_workspace_that_stays(xp, rng):
+    gpu, x, asked = CupyGpu(xp), _batch(xp, rng, 1, 2, 2), []
+    alloc = xp.cuda.alloc
+    xp.cuda.alloc = lambda size: asked.append(size) or alloc(size)
+    library = cublas()
+    library.stream_set.restype = ctypes.c_void_p
+    stream = xp.cuda.Stream(non_blocking=True)
     for _ in range(2):
-        gpu.launch("multiply", 24, X, X, X, 24)
-    assert xp.modules == [(source("network.cu"), ("-std=c++17",))]
-    name, (grid, block, arguments) = xp.launches[1]
-    assert (name, grid, block) == ("multiply", (1,), (256,))
-    assert arguments[0] is X
+        gpu.product(x, x)
+        assert library.stream_set() is None  # the null stream
+        with stream:
+            gpu.product(x, x)
+        assert library.stream_set() == stream.ptr
+    assert asked == [2**25, 2**25]  # one a stream
+    assert ctypes.c_int.in_dll(cublas(), "calls_without_workspace").value == 0
+
+
+def test_an_error_of_cublas_is_raised(xp, rng):
+    x = _batch(xp, rng, 1, 2, 2)
+    xp.cuda.device.get_cublas_handle = lambda: 0
+    with pytest.raises(RuntimeError, match="^cublasSetStream_v2 failed with cuBLAS's status 1$"):
+        CupyGpu(xp).product(x, x)
+
+
+def test_on_windows_cublas_is_found_by_its_name(xp, monkeypatch):
+    monkeypatch.setattr(gpu_cublas.os, "name", "nt")
+    monkeypatch.setattr(gpu_cublas.ctypes, "CDLL", lambda name: pytest.fail(name))
+    with pytest.raises(pytest.fail.Exception, match="^cublas64_12.dll$"):
+        gpu_cublas.Cublas(xp)
+
+
+def test_the_compute_capability_is_a_number(xp):
+    assert CupyGpu(xp).compute_capability == 80
+
+
+def test_a_kernel_is_compiled_once_and_started_with_its_grid(xp, rng):
+    gpu, modules, launches = CupyGpu(xp), [], []
+
+    class Noting(RawModule):
+        def __init__(self, *, code, options):
+            modules.append((code, options))
+            super().__init__(code=code, options=options)
+
+        def get_function(self, name):
+            modules.append(name)
+            return lambda *arguments: launches.append((name, *arguments))
+
+    xp.RawModule = Noting
+    x = _batch(xp, rng, 2, 3, 4)
+    for _ in range(2):
+        gpu.launch("multiply", 257, x, x, x, 24)
+    gpu.launch("relu_gradient", 24, x, x, x, 24)
+    assert modules == [
+        (source("network.cu"), ("-std=c++17",)),
+        "multiply",
+        "relu_gradient",
+    ]
+    name, grid, block, arguments = launches[1]
+    assert (name, grid, block) == ("multiply", (2,), (256,))
+    assert arguments[0] is x
     assert arguments[3] == 24
-    gpu.launch("transform_filter", 1, X, X, 1)
-    assert len(xp.modules) == 2
+    gpu.launch("transform_filter", 1, x, x, 1)
+    assert len(modules) == 5
+    xp.cuda.runtime.getDevice = lambda: 1  # a function belongs to the device it was loaded on
+    gpu.launch("multiply", 24, x, x, x, 24)
+    assert modules[5:] == ["multiply"]

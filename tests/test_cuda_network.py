@@ -5,16 +5,14 @@ graphs are a fake that checks how they are used. What is left to a real GPU is t
 """
 
 import warnings
-from contextlib import contextmanager
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cuda_shim import shim_gpu
+from cuda_shim.fake_cupy import FakeArray, FakeCupy, Graph
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tinyunet import ops
-from tinyunet.arrays import Device
+from tinyunet import arrays, ops
 from tinyunet.kernels import gpu
 from tinyunet.kernels.gpu_graph import GraphStep
 from tinyunet.model import UNet
@@ -46,7 +44,8 @@ def _batch(rng, net, shape=SHAPE):
 
 def _loss_and_gradients(net, x, labels, weights):
     logits, cache = net.forward(x.astype(net.dtype), train=True)
-    loss, loss_cache = ops.softmax_cross_entropy(logits, labels, weights.astype(net.dtype))
+    labels, weights = net.device.asarray(labels), net.device.asarray(weights.astype(net.dtype))
+    loss, loss_cache = ops.softmax_cross_entropy(logits, labels, weights)
     grads, dx = net.backward(
         ops.softmax_cross_entropy_backward(loss_cache), cache, input_gradient=True
     )
@@ -95,95 +94,17 @@ def test_two_runs_agree_bit_for_bit(shim, rng):
         assert_array_equal(gradient, grads_again[name])
 
 
-class FakeArray(np.ndarray):
-    """An array "on the GPU": `set` copies to it, on a stream."""
-
-    def set(self, host, stream):
-        assert host.dtype == self.dtype
-        assert not stream.is_capturing
-        self[...] = host
-
-
-class FakeEvent:
-    def synchronize(self):
-        pass
-
-
-class FakeStream:
-    """Executes at once. While it captures, what runs is undone at the end and kept for replay."""
-
-    def __init__(self, xp=None, non_blocking=False):
-        self.xp, self.non_blocking = xp, non_blocking
-        self.is_capturing = False
-
-    def __enter__(self):
-        self.xp.streams.append(self)
-
-    def __exit__(self, *_):
-        self.xp.streams.pop()
-
-    def record(self):
-        return FakeEvent()
-
-    def wait_event(self, event):
-        assert isinstance(event, FakeEvent)
-
-    def begin_capture(self):
-        assert self.non_blocking
-        assert self.xp.streams[-1] is self
-        if self.xp.capture_error is not None:
-            raise RuntimeError(self.xp.capture_error)
-        self.is_capturing = True
-        self.before = [array.copy() for array in self.xp.state()]
-
-    def end_capture(self):
-        if not self.is_capturing:
-            raise RuntimeError("not capturing")
-        self.is_capturing = False
-        for array, before in zip(self.xp.state(), self.before, strict=True):
-            array[...] = before
-        return SimpleNamespace(launch=self.xp.replay)
-
-
-class FakeCupy:
-    """NumPy with the part of `cupy.cuda` that GraphStep uses."""
-
-    def __init__(self):
-        self.streams, self.pools, self.capture_error = [FakeStream(self)], [], None
-        self.state = self.replay = None
-        self.cuda = SimpleNamespace(
-            Stream=lambda non_blocking: FakeStream(self, non_blocking),
-            Device=lambda index: contextmanager(lambda: iter([None]))(),
-            MemoryPool=lambda: SimpleNamespace(malloc="a private pool"),
-            using_allocator=self._using_allocator,
-            get_current_stream=lambda: self.streams[-1],
-            alloc_pinned_memory=bytearray,
-        )
-
-    @contextmanager
-    def _using_allocator(self, allocator):
-        self.pools.append(allocator)
-        yield
-
-    def zeros(self, shape, dtype):
-        return np.zeros(shape, dtype).view(FakeArray)
-
-    def __getattr__(self, name):
-        return getattr(np, name)
+@pytest.fixture
+def xp(monkeypatch):
+    """A fake of CuPy in CuPy's place: `device="gpu"` is then the whole GPU path, on the CPU."""
+    fake = FakeCupy()
+    monkeypatch.setattr(arrays, "cupy", fake)
+    return fake
 
 
 def _graph_step(**options):
-    xp = FakeCupy()
-    net = _net(device=Device("gpu:0", xp, 0), **options)
-    sgd = SGD(net.params, rate=0.05, momentum=0.9)
-    step = GraphStep(net, sgd, SHAPE)
-    xp.state = lambda: [*net.params.values(), *sgd.velocity.values()]
-
-    def replay(stream):
-        step._loss[...] = step._work()
-
-    xp.replay = replay
-    return step, xp
+    net = _net(device="gpu", **options)
+    return GraphStep(net, SGD(net.params, rate=0.05, momentum=0.9), SHAPE)
 
 
 def _train_plainly(net, batches, rates):
@@ -198,30 +119,32 @@ def _train_plainly(net, batches, rates):
 
 
 @pytest.mark.parametrize("dropout", [0.5, 0])
-def test_recorded_steps_equal_steps_done_one_by_one(shim, rng, dropout):
-    plain = _net(dropout=dropout)
+def test_recorded_steps_equal_steps_done_one_by_one(xp, rng, dropout):
+    plain = _net(device="gpu", dropout=dropout)
     batches = [_batch(rng, plain) for _ in range(4)]
     rates = [0.05, 0.05, 0.02, 0.02]
     expected = _train_plainly(plain, batches, rates)
-    step, xp = _graph_step(dropout=dropout)
+    step = _graph_step(dropout=dropout)
     losses = []
     for batch, rate in zip(batches, rates, strict=True):
         step.optimiser.rate = rate
         losses.append(step.step(*batch))
     assert step.replays == 3  # all but the first
     assert [float(loss) for loss in losses] == expected  # each loss is kept, though read only now
+    assert len(set(expected)) == 4
     for name, param in plain.params.items():
+        assert isinstance(step.net.params[name], FakeArray)
         assert_array_equal(step.net.params[name], param)
-    assert set(xp.pools) == {"a private pool"}
+    assert len(xp.allocators) == 2  # the first step, and the recording
     assert step.net.rng.random() == plain.rng.random()  # the generator is given back, as far on
 
 
-def test_a_step_that_cannot_be_recorded_warns_once_and_goes_on(shim, rng):
-    plain = _net()
+def test_a_step_that_cannot_be_recorded_warns_once_and_goes_on(xp, rng):
+    plain = _net(device="gpu")
     batches = [_batch(rng, plain) for _ in range(3)]
     expected = _train_plainly(plain, batches, [0.05] * 3)
-    step, xp = _graph_step()
-    xp.capture_error = "operation not permitted"
+    step = _graph_step()
+    Graph.refused = "operation not permitted"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         losses = [float(step.step(*batch)) for batch in batches]
@@ -233,19 +156,19 @@ def test_a_step_that_cannot_be_recorded_warns_once_and_goes_on(shim, rng):
     assert step.replays == 0
 
 
-def test_a_recorded_step_takes_weights_and_numbers_or_does_without(shim, rng):
-    step, _ = _graph_step()
+def test_a_recorded_step_takes_weights_and_numbers_or_does_without(xp, rng):
+    step = _graph_step()
     x, labels, _ = _batch(rng, step.net)
     drawn = np.random.default_rng(3).random((2, 12, 4, 6), dtype=np.float32)
     loss = float(step.step(x, labels, drawn=drawn))
-    plain = _net()
+    plain = _net(device="gpu")
     plain.rng = np.random.default_rng(3)
     ones = np.ones(labels.shape, np.float32)
     assert loss == float(_loss_and_gradients(plain, x, labels, ones)[1])
 
 
-def test_a_recorded_step_refuses_other_shapes_and_networks(shim, rng):
-    step, xp = _graph_step()
+def test_a_recorded_step_refuses_other_shapes_and_networks(xp, rng):
+    step = _graph_step()
     x, labels, weights = _batch(rng, step.net)
     with pytest.raises(ValueError, match=r"^x has shape \(2, 2, 44, 51\), not \(2, 2, 44, 52\)"):
         step.step(x[..., 1:], labels, weights)
@@ -257,6 +180,5 @@ def test_a_recorded_step_refuses_other_shapes_and_networks(shim, rng):
         GraphStep(step.net, step.optimiser, (1, 1, 44, 52))
     with pytest.raises(ValueError, match="got float32 on cpu"):
         GraphStep(_net(), step.optimiser, SHAPE)
-    device = Device("gpu:0", xp, 0)
     with pytest.raises(ValueError, match="got float64 on gpu:0"):
-        GraphStep(_net("float64", device), step.optimiser, SHAPE)
+        GraphStep(_net("float64", "gpu"), step.optimiser, SHAPE)

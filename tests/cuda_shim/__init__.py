@@ -31,23 +31,47 @@ def shim_gpu():
     """Return a fresh `ShimGpu`, or skip the test where there is no C++ compiler."""
     if COMPILER is None:
         pytest.skip("no C++ compiler (g++, c++ or clang++) to run the CUDA kernels on the CPU")
-    return ShimGpu(_libraries())
+    return ShimGpu(libraries())
 
 
 @cache
-def _libraries():
+def libraries():
     """Compile every CUDA source for this CPU; return {source name: library}."""
     with tempfile.TemporaryDirectory() as folder:
         running = {}
         for name in SOURCES:
             path = Path(folder) / f"{name}.cpp"
             text = f'#include "{HEADER}"\n{source(name)}\n{_launchers(name)}'
-            path.write_text(text, encoding="utf-8")
+            path.write_text(without_asm(text), encoding="utf-8")
             running[name] = subprocess.Popen([COMPILER, *FLAGS, path, "-o", f"{path}.so"])
         failed = [name for name, process in running.items() if process.wait()]
         if failed:
             raise RuntimeError(f"these sources do not compile for the CPU: {', '.join(failed)}")
         return {name: ctypes.CDLL(f"{folder}/{name}.cpp.so") for name in SOURCES}
+
+
+_ASM = re.compile(r"\basm(?: volatile)?\((?P<text>(?:\s*\"[^\"]*\")+)(?P<operands>[^;]*)\);")
+
+
+def without_asm(text):
+    """Return CUDA C with each asm statement as a call: of its instruction's name, in namespace ptx.
+
+    `asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x))` becomes
+    `ptx::cvt_rna_tf32_f32(word, x)`. Raises ValueError for a statement whose operands' types are
+    not the registers that they are bound to ("f" for a float, "r" for a word).
+    """
+    return _ASM.sub(_call, text)
+
+
+def _call(match):
+    instruction = "".join(re.findall(r'"([^"]*)"', match["text"]))
+    name, rest = instruction.rstrip(";").split(" ", 1)
+    bound = re.findall(r'"[=+]?([fr])"\(([^()]*)\)', match["operands"])
+    used = [int(number) for number in re.findall(r"%(\d+)", rest)]
+    if sorted(set(used)) != list(range(len(bound))):
+        raise ValueError(f"{name} uses operands {used}, but {len(bound)} are bound")
+    arguments = ", ".join(bound[number][1] for number in used)
+    return f"ptx::{re.sub(r'[.:]', '_', name)}({arguments});"
 
 
 def _launchers(name):
@@ -88,12 +112,7 @@ class ShimGpu(Gpu):
 
     def _start(self, source_name, kernel, blocks, threads, arguments):
         self.launched[kernel] = self.launched.get(kernel, 0) + 1
-        values = [_as_value(a) for a in arguments]
-        pointers = [v if isinstance(v, int) else ctypes.addressof(v) for v in values]
-        array = (ctypes.c_void_p * len(values))(*pointers)
-        launch = getattr(self._libraries[source_name], f"launch_{kernel}")
-        if launch(blocks, threads, array):
-            raise AssertionError(f"{kernel}: not all threads of a block reach the same barriers")
+        start(self._libraries[source_name], kernel, blocks, threads, arguments)
         for whole in self._fenced:
             if (whole[:FENCE] != FENCE_VALUE).any() or (whole[-FENCE:] != FENCE_VALUE).any():
                 raise AssertionError(f"{kernel} wrote beyond an array")
@@ -103,6 +122,15 @@ class ShimGpu(Gpu):
         a = a.transpose(0, 2, 1) if transpose_a else a
         b = b.transpose(0, 2, 1) if transpose_b else b
         np.matmul(a, b, out=out)
+
+
+def start(library, kernel, blocks, threads, arguments):
+    """Run `kernel` of a compiled source with a tuple of NumPy arrays, scalars and None."""
+    values = [_as_value(a) for a in arguments]
+    pointers = [v if isinstance(v, int) else ctypes.addressof(v) for v in values]
+    array = (ctypes.c_void_p * len(values))(*pointers)
+    if getattr(library, f"launch_{kernel}")(blocks, threads, array):
+        raise AssertionError(f"{kernel}: not all threads of a block reach the same barriers")
 
 
 def _as_value(argument):

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#define TINYUNET_SHIM 1
 #define __global__
 #define __device__
 #define __forceinline__ inline
@@ -108,38 +107,4 @@ static inline void __syncthreads() {
     threadIdx.x = me;
 }
 
-// mma.cuh in plain C++: the same fragments, exchanged through memory.
-template <int PER_WORD>
-unsigned make_word(float even, float odd) {
-    uint32_t bits[2];
-    std::memcpy(&bits[0], &even, 4);
-    std::memcpy(&bits[1], &odd, 4);
-    if (PER_WORD == 1) return (bits[0] + 0x1000u) & 0xFFFFE000u;
-    for (uint32_t& b : bits) b = (b + 0x7FFFu + ((b >> 16) & 1u)) >> 16;
-    return bits[0] | bits[1] << 16;
-}
-
-template <int PER_WORD>
-float number_in(unsigned word, int which) {
-    if (PER_WORD == 2) word = which ? word & 0xFFFF0000u : word << 16;
-    float value;
-    std::memcpy(&value, &word, 4);
-    return value;
-}
-
-template <int PER_WORD>
-void run_mma(float c[4], const unsigned a[4], const unsigned b[2]) {
-    static unsigned all_a[1024][4], all_b[1024][2];
-    const unsigned me = threadIdx.x, warp = me / 32 * 32, g = me % 32 / 4, t = me % 4;
-    std::copy(a, a + 4, all_a[me]);
-    std::copy(b, b + 2, all_b[me]);
-    __syncthreads();
-    for (unsigned r = 0; r < 4; r++) {
-        const unsigned column = 2 * t + r % 2;
-        for (unsigned k = 0; k < 8; k++)
-            for (int which = 0; which < PER_WORD; which++)
-                c[r] += number_in<PER_WORD>(all_a[warp + 4 * g + k % 4][r / 2 + k / 4 * 2], which) *
-                        number_in<PER_WORD>(all_b[warp + 4 * column + k % 4][k / 4], which);
-    }
-    __syncthreads();
-}
+#include "ptx.h"

@@ -6,11 +6,10 @@ signature first: dtype, row-major order, whole numbers in range. Two subclasses 
 Python of the GPU path runs, and is tested, without a GPU. Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
-from math import prod
-
 import numpy as np
 
 from tinyunet.kernels.cuda import signatures, source
+from tinyunet.kernels.gpu_cublas import Cublas
 
 DTYPES = {"float": np.float32, "double": np.float64, "int": np.int32}
 LARGEST = 2**31 - 1  # kernels count with 32-bit integers inside a map or a row of tiles
@@ -110,8 +109,8 @@ class CupyGpu(Gpu):
 
     def __init__(self, xp):
         super().__init__(xp)
-        self._kernels = {}
-        self._one, self._zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+        self._modules, self._kernels = {}, {}  # by source; by device and kernel
+        self._cublas = None
 
     @property
     def compute_capability(self):
@@ -119,40 +118,15 @@ class CupyGpu(Gpu):
         return int(self.xp.cuda.Device().compute_capability)
 
     def _start(self, source_name, kernel, blocks, threads, arguments):
-        function = self._kernels.get(kernel)
-        if function is None:
-            module = self.xp.RawModule(code=source(source_name), options=("-std=c++17",))
-            function = self._kernels[kernel] = module.get_function(kernel)
-        function((blocks,), (threads,), tuple(arguments))
+        place = self.xp.cuda.runtime.getDevice(), kernel
+        if place not in self._kernels:
+            if source_name not in self._modules:
+                code, options = source(source_name), ("-std=c++17",)
+                self._modules[source_name] = self.xp.RawModule(code=code, options=options)
+            self._kernels[place] = self._modules[source_name].get_function(kernel)
+        self._kernels[place]((blocks,), (threads,), tuple(arguments))
 
-    def _multiply(self, a, b, out, transpose_a, transpose_b, precision):
-        """cuBLAS counts column by column, where our arrays are the transposes: outᵀ = bᵀ · aᵀ.
-
-        CUBLAS_COMPUTE_32F is strict float32: no tf32, whatever CUPY_TF32 says.
-        """
-        cublas = self.xp.cuda.cublas
-        compute = {
-            "float32": cublas.CUBLAS_COMPUTE_32F,
-            "tf32": cublas.CUBLAS_COMPUTE_32F_FAST_TF32,
-            "bf16": cublas.CUBLAS_COMPUTE_32F_FAST_16BF,
-        }[precision]
-        flags = (cublas.CUBLAS_OP_N, cublas.CUBLAS_OP_T)
-        batch, rows, columns = out.shape
-        inner = a.shape[1] if transpose_a else a.shape[2]
-        float32 = 0  # CUDA_R_32F
-        cublas.gemmStridedBatchedEx(
-            self.xp.cuda.device.get_cublas_handle(),
-            flags[transpose_b],
-            flags[transpose_a],
-            columns,
-            rows,
-            inner,
-            self._one.ctypes.data,
-            *(b.data.ptr, float32, b.shape[2], prod(b.shape[1:])),
-            *(a.data.ptr, float32, a.shape[2], prod(a.shape[1:])),
-            self._zero.ctypes.data,
-            *(out.data.ptr, float32, columns, rows * columns),
-            batch,
-            compute,
-            cublas.CUBLAS_GEMM_DEFAULT,
-        )
+    def _multiply(self, *arguments):
+        if self._cublas is None:
+            self._cublas = Cublas(self.xp)
+        self._cublas.multiply(*arguments)

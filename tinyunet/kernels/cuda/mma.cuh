@@ -6,9 +6,8 @@
 //     A (16 rows, 8 words)    a0 (g, t)    a1 (g + 8, t)    a2 (g, t + 4)    a3 (g + 8, t + 4)
 //     B (8 words, 8 columns)  b0 (t, g)    b1 (t + 4, g)
 //     C (16 rows, 8 columns)  c0 (g, 2t)   c1 (g, 2t + 1)   c2 (g + 8, 2t)   c3 (g + 8, 2t + 1)
-// Source: PTX ISA, "mma.m16n8k8" and "mma.m16n8k16". Needs compute capability 8.0.
-
-#ifndef TINYUNET_SHIM  // the tests bring their own, in plain C++
+// Source: PTX ISA, "mma.m16n8k8" and "mma.m16n8k16"; CUTLASS's mma_traits_sm80.hpp says the same.
+// Needs compute capability 8.0. The tests put C++ functions of the instructions' names in place.
 
 template <int PER_WORD>
 __device__ inline unsigned make_word(float even, float odd) {
@@ -43,5 +42,3 @@ __device__ inline void run_mma(float c[4], const unsigned a[4], const unsigned b
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 }
-
-#endif
