@@ -1,0 +1,29 @@
+"use strict";
+// The synthetic picture of lesson 09 as {data, height, width}, and pictures onto a canvas.
+// Needs membranes.js, which holds it inline: a page opened from a disk may not read other files'
+// pixels.
+
+/** Call `use` with (image, labels): grey values 0 … 255, and labels 1 in a cell, 0 membrane. */
+function withMembranes(use) {
+  const file = new Image();
+  file.onload = () => {
+    const { width } = file;
+    const canvas = element("canvas", { width, height: file.height });
+    const context = canvas.getContext("2d");
+    context.drawImage(file, 0, 0);
+    const grey = context.getImageData(0, 0, width, file.height).data.filter((_, k) => k % 4 === 0);
+    const half = grey.length / 2; // the image above, its labels below
+    const part = (values) => ({ data: values, height: file.height / 2, width });
+    use(part(grey.slice(0, half)), part(grey.slice(half).map((value) => Number(value > 0))));
+  };
+  file.src = MEMBRANES;
+}
+
+/** Paint a picture of height × width; `colour(at)` gives [red, green, blue, opacity], 0 … 255. */
+function paint(canvas, height, width, colour) {
+  canvas.width = width;
+  canvas.height = height;
+  const pixels = new ImageData(width, height); // rounds and clips, as the package does for uint8
+  for (let at = 0; at < height * width; at++) pixels.data.set(colour(at), 4 * at);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
