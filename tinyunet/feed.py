@@ -8,6 +8,7 @@ draw ahead nor an interruption can change it: step 1000 sees the same tile in ev
 Paper: section 3. Lesson: lessons/11-training.md.
 """
 
+import os
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,16 @@ def draw_tile(slices, settings, step):
     )
     weights = None if sample.weights is None else sample.weights[None]
     return sample.image[None], sample.labels[None], weights
+
+
+def workers_beside_a_gpu():
+    """Return how many threads should draw tiles for a GPU: all processors but one, 8 at most.
+
+    A tile takes longer to draw than a GPU may need to learn from it. (Beside a network that itself
+    computes on the processors, one thread is enough.)
+    """
+    there = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
+    return min(8, max(1, len(there) - 1))
 
 
 class TileFeed:

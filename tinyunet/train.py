@@ -7,6 +7,7 @@ Paper: section 3. Lesson: lessons/11-training.md.
 """
 
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from tinyunet.checkpoint import (
     strip_prefix,
 )
 from tinyunet.data.split import fingerprint, split
-from tinyunet.feed import TileFeed, prepare_slices
+from tinyunet.feed import TileFeed, prepare_slices, workers_beside_a_gpu
 from tinyunet.kernels import gpu, gpu_memory
 from tinyunet.kernels.gpu_graph import GraphStep
 from tinyunet.model import UNet
@@ -141,20 +142,14 @@ class _Run:
         self.training = prepare_slices(training, settings)
         self.validation = prepare_slices(validation, settings)
         s = settings
-        self.net = UNet(
-            training.images[0].shape[0],
-            training.n_classes,
-            s.depth,
-            s.base,
-            s.dropout,
-            s.seed,
-            device=device,
-        )
+        shape = training.images[0].shape[0], training.n_classes, s.depth, s.base
+        self.net = UNet(*shape, s.dropout, s.seed, device=device)
         self.sgd = SGD(self.net.params, s.rate, s.momentum)
         self.graph = None
         if self.net.device.is_gpu:
             self.graph = GraphStep(self.net, self.sgd, (1, self.net.in_channels, s.tile, s.tile))
         self.step, self.loss = 0, None
+        self._unread = deque()  # (step, loss, tile) of the steps whose loss nobody has looked at
         self.best_step = self.best_wrong = self.val_loss = self.val_wrong = None
 
     def start_or_resume(self, data):
@@ -171,50 +166,57 @@ class _Run:
 
     def loop(self, stop, progress, seconds=None):
         """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
-        s, begun = self.settings, time.perf_counter()
+        s, begun, last = self.settings, time.perf_counter(), False
         until = float("inf") if seconds is None else begun + seconds
-        last = False
-        with TileFeed(self.training, s, start=self.step + 1) as feed:
+        workers = 1 if self.graph is None else workers_beside_a_gpu()
+        with TileFeed(self.training, s, self.step + 1, workers, 2 * workers) as feed:
             while self.step < s.steps and not last:
                 self._one_step(feed.next_tile())
                 done = self.step == s.steps or time.perf_counter() > until
-                validated = (None, None)
-                if self.validation and (self.step % s.val_every == 0 or done):
-                    validated = self._validate()
-                self.folder.log(self.step, self.loss, *validated)
+                validating = self.validation and (self.step % s.val_every == 0 or done)
+                saving = done or self.step % s.checkpoint_every == 0
+                # A GPU computes this step while the loss of the one before is read and written.
+                rows = self._log(0 if self.graph is None or validating or saving else 1, validating)
                 last = done or stop.signal is not None
-                if last or self.step % s.checkpoint_every == 0:
+                if last or saving:
+                    rows += self._log(0)
                     self._save()
-                if progress is not None:
-                    progress(self.step, self.loss, validated[1])
+                for row in rows if progress is not None else ():
+                    progress(*row)
             taken = time.perf_counter() - begun
             waited = feed.waited / taken if self.loss is not None else 0.0
-        return TrainingResult(
-            steps=self.step,
-            loss=self.loss,
-            best_step=self.best_step,
-            best_wrong=self.best_wrong,
-            val_loss=self.val_loss,
-            val_wrong=self.val_wrong,
-            seconds=taken,
-            waited=waited,
-            interrupted=stop.signal,
-        )
+        best = self.best_step, self.best_wrong, self.val_loss, self.val_wrong
+        return TrainingResult(self.step, self.loss, *best, taken, waited, stop.signal)
 
     def _one_step(self, tile):
-        self.sgd.rate = self.settings.rate_at(self.step + 1)
-        if self.graph is None:
+        self.step += 1
+        self.sgd.rate = self.settings.rate_at(self.step)
+        if self.graph is not None:
+            loss = self.graph.step(*tile)  # only started: recorded once, replayed from then on
+        else:
             loss, grads = training_gradients(self.net, *tile)
-        else:  # on a GPU: forward, backward and update, recorded once and replayed
-            loss, grads = self.graph.step(*tile), {}
-        loss = float(loss)
-        if not np.isfinite(loss):
-            if not grads:  # the recorded step keeps none: once more by hand, for the norms
-                _, grads = training_gradients(self.net, *tile)
-            raise DivergedError(self._post_mortem(loss, grads))
-        if self.graph is None:
+            self._check_loss(self.step, float(loss), tile, grads)
             self.sgd.step(grads)
-        self.step, self.loss = self.step + 1, loss
+        self._unread.append((self.step, loss, tile))
+
+    def _check_loss(self, step, loss, tile, grads=None):
+        if not np.isfinite(loss):
+            if grads is None:  # the recorded step keeps none: once more by hand, for the norms
+                _, grads = training_gradients(self.net, *tile)
+            raise DivergedError(self._post_mortem(step, loss, grads))
+
+    def _log(self, late, validating=False):
+        """Read and log all losses but the last `late`; return (step, loss, val_wrong) of each."""
+        rows = []
+        while len(self._unread) > late:
+            step, loss, tile = self._unread.popleft()
+            loss = float(loss)
+            self._check_loss(step, loss, tile)
+            validated = self._validate() if validating and not self._unread else (None, None)
+            self.folder.log(step, loss, *validated)
+            self.loss = loss
+            rows.append((step, loss, validated[1]))
+        return rows
 
     def _check_weights(self):
         """A finite loss may still give a step into infinity: such weights are not to be kept."""
@@ -282,16 +284,16 @@ class _Run:
         if differences:
             raise ValueError(f"{self.folder.path}: cannot be resumed so: {'; '.join(differences)}")
 
-    def _post_mortem(self, loss, grads):
+    def _post_mortem(self, step, loss, grads):
         norms = {name: float(np.linalg.norm(to_numpy(g))) for name, g in grads.items()}
         listed = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items() if "weight" in name)
         return (
-            f"the loss became {loss} at step {self.step + 1} ({self._rate_and_last()}; "
+            f"the loss became {loss} at step {step} ({self._rate_and_last()}; "
             f"gradient norms: {listed}"
         )
 
     def _rate_and_last(self):
         return (
-            f"learning rate {self.sgd.rate:g}, momentum {self.sgd.momentum:g}); a smaller rate may hold; the last"
-            f" good checkpoint is {self.folder.last}"
+            f"learning rate {self.sgd.rate:g}, momentum {self.sgd.momentum:g}); a smaller rate may "
+            f"hold; the last good checkpoint is {self.folder.last}"
         )

@@ -268,6 +268,9 @@ class FakeCupy:
         self.allocators.append(allocator)
         yield
 
+    def get_default_memory_pool(self):
+        return SimpleNamespace(free_bytes=lambda: 0)
+
     def get_array_module(self, *arrays):
         return self if any(isinstance(a, FakeArray) for a in arrays) else np
 

@@ -24,12 +24,17 @@ from tinyunet.kernels import gpu
 
 
 class Loss:
-    """The loss of one step, still on the GPU: `float(loss)` waits for it and reads it back."""
+    """The loss of one step, still on the GPU: `float(loss)` waits for it and reads it back.
 
-    def __init__(self, array, stream):
-        self._array, self._stream = array, stream
+    It waits for its own step only (the event `done`) and copies on a stream of its own, so that
+    steps asked for since go on meanwhile.
+    """
+
+    def __init__(self, array, done, stream):
+        self._array, self._done, self._stream = array, done, stream
 
     def __float__(self):
+        self._stream.wait_event(self._done)
         with self._stream:
             return float(self._array.item())
 
@@ -55,7 +60,7 @@ class GraphStep:
         self._xp = xp = net.device.xp
         self._shapes = _input_shapes(net, shape)
         with self._on_device():
-            self._stream = xp.cuda.Stream(non_blocking=True)
+            self._stream, self._reading = (xp.cuda.Stream(non_blocking=True) for _ in range(2))
             self._pool = xp.cuda.MemoryPool()
             self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
             self._rate = xp.zeros(1, np.float32)
@@ -85,10 +90,11 @@ class GraphStep:
             self._stream.wait_event(outside.record())
             with self._stream:
                 self._send(given)
-                loss = Loss(self._run().copy(), self._stream)
-            outside.wait_event(self._stream.record())
+                loss = self._run().copy()
+            done = self._stream.record()
+            outside.wait_event(done)
         self._steps += 1
-        return loss
+        return Loss(loss, done, self._reading)
 
     def _send(self, given):
         """Start the copies into the fixed inputs, through the stage used two steps ago."""

@@ -1,0 +1,173 @@
+"""Training on a GPU, on the CPU: the loop, the recorded steps, losses read late, the checkpoint."""
+
+import numpy as np
+import pytest
+from cuda_shim.fake_cupy import FakeCupy, Stream
+from numpy.testing import assert_allclose, assert_array_equal
+from runs import tiny, tiny_dataset
+
+from tinyunet import arrays, feed
+from tinyunet import train as training
+from tinyunet.checkpoint import load_checkpoint
+from tinyunet.kernels.gpu_graph import GraphStep
+from tinyunet.rundir import read_log
+from tinyunet.train import DivergedError, train
+
+
+@pytest.fixture
+def xp(monkeypatch):
+    """A fake of CuPy in CuPy's place: `device="gpu"` is then the whole GPU path, on the CPU."""
+    fake = FakeCupy()
+    monkeypatch.setattr(arrays, "cupy", fake)
+    return fake
+
+
+@pytest.fixture
+def events(xp, monkeypatch):
+    """What happens in which order: ("start", step), ("read", step), ("save", step)."""
+    happened, real_step, real_save = [], GraphStep.step, training.save_checkpoint
+
+    class Noted:
+        def __init__(self, loss, step):
+            self.loss, self.step = loss, step
+
+        def __float__(self):
+            happened.append(("read", self.step))
+            return float(self.loss)
+
+    def step(self, *batch):
+        happened.append(("start", self._steps + 1))
+        return Noted(real_step(self, *batch), self._steps)
+
+    def save(path, tensors, meta):
+        happened.append(("save", meta["step"]))
+        real_save(path, tensors, meta)
+
+    monkeypatch.setattr(GraphStep, "step", step)
+    monkeypatch.setattr(training, "save_checkpoint", save)
+    return happened
+
+
+def test_a_run_on_the_gpu_is_the_run_on_the_cpu(xp, tmp_path):
+    told = []
+    for device in ("cpu", "gpu"):
+        result = train(
+            tiny_dataset(),
+            tiny(),
+            tmp_path / device,
+            device,
+            progress=lambda *row: told.append(row),
+        )
+        assert result.steps == 12
+    logs = [read_log(tmp_path / device / "log.csv") for device in ("cpu", "gpu")]
+    assert logs[0]["step"] == logs[1]["step"]
+    assert_allclose(logs[1]["loss"], logs[0]["loss"], rtol=1e-3)
+    assert [v is None for v in logs[0]["val_loss"]] == [v is None for v in logs[1]["val_loss"]]
+    assert_allclose(
+        [v for v in logs[1]["val_loss"] if v is not None],
+        [v for v in logs[0]["val_loss"] if v is not None],
+        rtol=1e-3,
+    )
+    rows = zip(logs[1]["step"], logs[1]["loss"], logs[1]["val_wrong"], strict=True)
+    assert told[12:] == list(rows)
+    tensors = [load_checkpoint(tmp_path / d / "last.safetensors")[0] for d in ("cpu", "gpu")]
+    for name, expected in tensors[0].items():
+        assert_allclose(tensors[1][name], expected, atol=1e-4, err_msg=name)
+
+
+def test_a_loss_is_read_while_the_next_step_runs(events, tmp_path):
+    settings = tiny(steps=7, val=None, checkpoint_every=4)
+    train(tiny_dataset(), settings, tmp_path / "run", "gpu")
+    assert events == [
+        ("save", 0),
+        *(("start", 1), ("start", 2), ("read", 1), ("start", 3), ("read", 2), ("start", 4)),
+        *(("read", 3), ("read", 4), ("save", 4)),  # a checkpoint holds only what was looked at
+        *(("start", 5), ("start", 6), ("read", 5), ("start", 7), ("read", 6), ("read", 7)),
+        ("save", 7),
+    ]
+
+
+def test_a_loss_is_read_before_a_validation(events, tmp_path):
+    train(tiny_dataset(), tiny(steps=3, val_every=2), tmp_path / "run", "gpu")
+    assert events == [
+        ("save", 0),
+        *(("start", 1), ("start", 2), ("read", 1), ("read", 2)),
+        *(("start", 3), ("read", 3), ("save", 3)),
+    ]
+
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(xp, tmp_path):
+    train(tiny_dataset(), tiny(), tmp_path / "whole", "gpu")
+    train(tiny_dataset(), tiny(steps=5), tmp_path / "run", "gpu")
+    train(tiny_dataset(), tiny(), tmp_path / "run", "gpu", resume=True)
+    whole, resumed = (load_checkpoint(tmp_path / d / "last.safetensors") for d in ("whole", "run"))
+    for name, tensor in whole[0].items():
+        assert_array_equal(resumed[0][name], tensor)
+    assert resumed[1]["rng"] == whole[1]["rng"]
+    assert resumed[1]["loss"] == whole[1]["loss"]
+    train(tiny_dataset(), tiny(), tmp_path / "again", "gpu")
+    logs = [(tmp_path / name / "log.csv").read_bytes() for name in ("whole", "again")]
+    assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_named_though_read_late(xp, tmp_path, monkeypatch, bad):
+    real = GraphStep.step
+
+    def step(self, *batch):
+        loss = real(self, *batch)
+        return bad if self._steps == 5 else loss
+
+    monkeypatch.setattr(GraphStep, "step", step)
+    with pytest.raises(DivergedError, match=f"^the loss became {bad} at step 5 ") as error:
+        train(tiny_dataset(), tiny(val=None, checkpoint_every=4), tmp_path / "run", "gpu")
+    assert "gradient norms: down1.conv1.weight " in str(error.value)
+    assert load_checkpoint(tmp_path / "run/last.safetensors")[1]["step"] == 4
+    assert read_log(tmp_path / "run/log.csv")["step"] == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_does_not_outrun_a_loss_that_is_no_number(xp, tmp_path, monkeypatch):
+    real = GraphStep.step
+
+    def step(self, *batch):
+        loss = real(self, *batch)
+        return np.nan if self._steps == 3 else loss
+
+    monkeypatch.setattr(GraphStep, "step", step)
+    with pytest.raises(DivergedError, match="^the loss became nan at step 3 "):
+        train(tiny_dataset(), tiny(val=None, checkpoint_every=4), tmp_path / "run", "gpu")
+    assert load_checkpoint(tmp_path / "run/last.safetensors")[1]["step"] == 0
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (4, 3), (9, 8), (64, 8)])
+def test_tiles_are_drawn_by_the_other_processors(monkeypatch, processors, threads):
+    monkeypatch.setattr(feed.os, "sched_getaffinity", lambda _: set(range(processors)), False)
+    assert feed.workers_beside_a_gpu() == threads
+    monkeypatch.delattr(feed.os, "sched_getaffinity")
+    monkeypatch.setattr(feed.os, "cpu_count", lambda: processors)
+    assert feed.workers_beside_a_gpu() == threads
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cpu", (1, 2)), ("gpu", (5, 10))])
+def test_a_gpu_gets_more_threads(xp, tmp_path, monkeypatch, device, expected):
+    asked = []
+
+    class Noting(training.TileFeed):
+        def __init__(self, slices, settings, start, workers, ahead):
+            asked.append((workers, ahead))
+            super().__init__(slices, settings, start, workers, ahead)
+
+    monkeypatch.setattr(training, "TileFeed", Noting)
+    monkeypatch.setattr(training, "workers_beside_a_gpu", lambda: 5)
+    train(tiny_dataset(), tiny(steps=1), tmp_path / "run", device)
+    assert asked == [expected]
+
+
+def test_reading_a_loss_waits_for_its_own_step_only(xp, monkeypatch):
+    from tinyunet.kernels.gpu_graph import Loss
+
+    done, waited = xp.cuda.Event(), []
+    reading = Stream(non_blocking=True)
+    monkeypatch.setattr(reading, "wait_event", waited.append, False)
+    assert float(Loss(xp.asarray(np.float64(2.5)), done, reading)) == 2.5
+    assert waited == [done]
