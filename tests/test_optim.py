@@ -1,9 +1,13 @@
 """SGD with momentum, worked by hand and against PyTorch's form of it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from tinyunet import optim
+from tinyunet.ops.dispatch import plain
 from tinyunet.optim import SGD
 
 
@@ -49,3 +53,57 @@ def test_refused_rates(rate):
 def test_refused_momenta(momentum):
     with pytest.raises(ValueError, match="momentum"):
         SGD({}, 0.1, momentum)
+
+
+def test_on_a_gpu_all_parameters_go_in_one_launch(monkeypatch):
+    """A stand-in for the kernel: what it is asked whether it takes, and what it is handed."""
+    params, grads = {"w": np.ones(3), "b": np.ones(1)}, {"w": np.zeros(3), "b": np.ones(1)}
+    seen, handed = [], []
+    fake = SimpleNamespace(
+        takes=lambda *arrays: seen.extend(arrays) or True,
+        momentum_update=lambda *arguments: handed.append(arguments),
+    )
+    sgd = SGD(params, 0.1, momentum=0.5)
+    monkeypatch.setattr(optim, "gpu", fake)
+    sgd.step(grads)
+    wanted = (*params.values(), *grads.values())
+    assert all(array is other for array, other in zip(seen, wanted, strict=True))
+    assert len(handed) == 1
+    assert handed[0][0] is params
+    assert handed[0][1] is sgd.velocity
+    assert handed[0][2] is grads
+    assert handed[0][3:] == (0.1, 0.5)
+    assert_allclose(params["w"], 1)  # the kernel has done it all: nothing is left for the loop
+    assert_allclose(params["b"], 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_forms_of_a_step_do_the_same(rng, dtype):
+    """With momentum, over three steps; the gradients are read only."""
+    start, gradient = rng.standard_normal((2, 4, 3, 5)).astype(dtype)
+    one, two = {"w": start.copy()}, {"w": start.copy()}
+    fast, slow = SGD(one, 0.03, 0.9), SGD(two, 0.03, 0.9)
+    for scale in (1, -2, 3):
+        grads = {"w": (scale * gradient).astype(dtype)}
+        kept = grads["w"].copy()
+        fast.step(grads)
+        with plain():
+            slow.step(grads)
+        assert (grads["w"] == kept).all()
+    assert one["w"].dtype == two["w"].dtype == fast.velocity["w"].dtype == dtype
+    assert_allclose(one["w"], two["w"], rtol=1e-6)
+    assert_allclose(fast.velocity["w"], slow.velocity["w"], rtol=1e-6)
+    # v: g, 0.9·g − 2·g, 0.81·g − 1.8·g + 3·g; all three are taken off, times the rate
+    assert_allclose(two["w"], start - 0.03 * (1 - 1.1 + 2.01) * gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_the_edges_of_the_ranges_are_taken():
+    params = {"w": np.zeros(2)}
+    sgd = SGD(params, 5e-324, momentum=0)  # the smallest rate, and no momentum at all
+    assert (sgd.rate, sgd.momentum) == (5e-324, 0)
+    sgd = SGD(params, 2.0, momentum=0)
+    sgd.step({"w": np.array([1.0, -3.0])})
+    sgd.step({"w": np.array([1.0, 0.0])})
+    assert params["w"].tolist() == [-4.0, 6.0]
+    assert sgd.velocity["w"].tolist() == [1.0, 0.0]
+    assert sgd.params is params
