@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tinyunet import ops
 from tinyunet.arrays import to_numpy
 from tinyunet.gradcheck import check_op
-from tinyunet.ops import naive
+from tinyunet.ops import dispatch, naive
 from tinyunet.ops.im2col import col2im, im2col
 
 CONV_CASES = [  # (x, weight): H ≠ W, C_in ≠ C_out, batches, one row, one channel, other kernels
@@ -347,3 +347,108 @@ def test_softmax_sums_to_one(rng):
 def test_cross_entropy_refuses(labels, weights, message):
     with pytest.raises(ValueError, match=message):
         ops.softmax_cross_entropy(np.zeros((1, 2, 3, 4)), labels, weights)
+
+
+def test_labels_and_weights_of_any_kind_mean_the_same(rng):
+    logits = rng.standard_normal((1, 2, 3, 5)).astype("float32")
+    labels, weights = rng.integers(0, 2, (1, 3, 5)), rng.integers(0, 3, (1, 3, 5))
+    with dispatch.plain():
+        expected, cache = ops.softmax_cross_entropy(logits, labels, weights.astype("float32"))
+        assert expected.dtype == "float64"
+        for dtype in ("bool", "uint8", "int8"):
+            for kind in ("float64", "int64"):
+                loss, cache = ops.softmax_cross_entropy(
+                    logits, labels.astype(dtype), weights.astype(kind)
+                )
+                assert loss == expected
+                assert ops.softmax_cross_entropy_backward(cache).dtype == "float32"
+    highest = np.full((1, 3, 5), 1)
+    assert ops.softmax_cross_entropy(logits, highest)[0] > 0  # the last class is one
+
+
+def _float32_calls(rng):
+    """Each operation on small float32 arrays: (name, its arrays, further arguments)."""
+    shapes = {
+        "conv2d": [(2, 3, 6, 5), (4, 3, 1, 1), (4,)],
+        "conv2d_relu": [(2, 3, 6, 5), (4, 3, 3, 3), (4,)],
+        "up_conv2d": [(2, 3, 3, 4), (3, 2, 2, 2), (2,)],
+        "max_pool2d": [(2, 3, 4, 6)],
+        "relu": [(2, 3, 4, 5)],
+        "center_crop_concat": [(2, 3, 8, 9), (2, 2, 5, 3)],
+    }
+    for name, parts in shapes.items():
+        yield name, [array.astype("float32") for array in _normal(rng, *parts)]
+
+
+def test_the_plain_text_serves_float32_too(rng):
+    """Values of the float64 text and float32 throughout, where no kernel steps in."""
+    for name, arrays in _float32_calls(rng):
+        forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+        y64, cache64 = forward(*(a.astype("float64") for a in arrays))
+        dy = rng.standard_normal(y64.shape)
+        with dispatch.plain():
+            y, cache = forward(*arrays)
+            assert dispatch.maker(cache) is None
+            grads = backward(dy.astype("float32"), cache)
+        expected = backward(dy, cache64)
+        if not isinstance(grads, tuple):
+            grads, expected = (grads,), (expected,)
+        for got, want in zip((y, *grads), (y64, *expected), strict=True):
+            assert got.dtype == "float32", name
+            assert_allclose(got, want, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_plain_ends_with_its_block_and_stays_in_its_thread(rng):
+    from threading import Thread
+
+    from tinyunet.kernels import cpu, jit
+
+    x, weight = np.ones((1, 1, 4, 4), "float32"), np.ones((1, 1, 3, 3), "float32")
+    usual = cpu if jit.available() else None
+    elsewhere = []
+
+    def ask():
+        return dispatch.faster("conv2d_relu", x, weight)
+
+    assert ask() is usual
+    assert dispatch.faster("conv2d_relu", x.astype("float64"), weight) is None
+    assert dispatch.faster("max_pool2d", x) is usual
+    with dispatch.plain():
+        assert ask() is None
+        with dispatch.plain():
+            assert ask() is None
+        assert ask() is None  # the inner block gives back what it found
+        other = Thread(target=lambda: elsewhere.append(ask()))
+        other.start()
+        other.join()
+    assert elsewhere == [usual]
+    assert ask() is usual
+    with pytest.raises(ZeroDivisionError), dispatch.plain():
+        raise ZeroDivisionError
+    assert ask() is usual
+    assert dispatch.maker((x, weight)) is None
+    if usual:
+        _, cache = ops.conv2d_relu(x, weight, np.ones(1, "float32"))
+        assert dispatch.maker(cache) is cpu
+
+
+def test_dropout_drops_below_the_rate_and_keeps_the_rate_itself():
+    class Drawn:
+        def random(self, shape, dtype):
+            assert (shape, dtype) == ((1, 1, 1, 4), "float32")
+            return np.array([0.0, 0.25, 0.5, 0.75], dtype).reshape(shape)
+
+    y, _ = ops.dropout(np.full((1, 1, 1, 4), 3.0), 0.5, Drawn())
+    assert y.ravel().tolist() == [0, 0, 6, 6]
+
+
+def test_a_lone_window_and_an_odd_crop():
+    """Crops that leave an odd number of pixels leave the larger half below and to the right."""
+    skip = np.arange(30.0).reshape(1, 1, 5, 6)
+    y, cache = ops.center_crop_concat(skip, np.zeros((1, 1, 2, 3)))
+    assert_array_equal(y[0, 0], skip[0, 0, 1:3, 1:4])
+    dskip, dx = ops.center_crop_concat_backward(np.ones((1, 2, 2, 3)), cache)
+    assert_array_equal(dskip[0, 0] != 0, np.isin(skip[0, 0], y[0, 0]))
+    assert dx.shape == (1, 1, 2, 3)
+    y, _ = ops.max_pool2d(np.array([[[[1.0, 2], [4, 3]]]]))
+    assert y.tolist() == [[[[4.0]]]]
