@@ -80,3 +80,91 @@ def test_the_network_agrees(depth, height, width):
     logits, _ = net.forward(np.zeros((1, 1, height, width)))
     expected = geometry.output_size(height, depth), geometry.output_size(width, depth)
     assert logits.shape == (1, 2, *expected)
+
+
+def test_depths_end_somewhere():
+    assert geometry.DEEPEST == 30
+    assert geometry.scale(30) == 2**29
+    assert geometry.scale(3.0) == 4
+    with pytest.raises(ValueError, match=r"^depth 31 is more than 30$"):
+        geometry.scale(31)
+    with pytest.raises(ValueError, match=r"^depth 0 is not a whole number of at least 1$"):
+        geometry.scale(0)
+
+
+def test_one_pixel_is_the_least_that_can_be_asked_for():
+    assert geometry.input_size(1, 1) == 5
+    assert geometry.input_size(1, 5) == 188
+    with pytest.raises(ValueError, match=r"^output 0 is not at least 1 pixel$"):
+        geometry.input_size(0, 1)
+    with pytest.raises(ValueError, match=r"^size 4 does not fit depth 1: the nearest sizes are 5$"):
+        geometry.check_size(4, 1)
+
+
+def test_legal_sizes_end_at_1024_unless_told():
+    assert geometry.legal_sizes(5)[0] == 188
+    assert geometry.legal_sizes(5)[-1] == 1020
+    assert geometry.legal_sizes(1)[-1] == 1024
+    assert geometry.legal_sizes(5, 204) == [188, 204]
+    assert geometry.legal_sizes(5, 203.9) == [188]
+    assert geometry.legal_sizes(5, 187) == []
+
+
+def test_layers_of_a_small_u_by_hand():
+    """Depth 2, base 3, two input channels, four classes, a tile of 18: every row written out."""
+    rows = [  # name, channels, side, parameters, operations for one value
+        ("down1.conv1", 3, 16, 3 * (2 * 9 + 1), 2 * 2 * 9),
+        ("down1.conv2", 3, 14, 3 * (3 * 9 + 1), 2 * 3 * 9),
+        ("down2.pool", 3, 7, 0, 0),
+        ("down2.conv1", 6, 5, 6 * (3 * 9 + 1), 2 * 3 * 9),
+        ("down2.conv2", 6, 3, 6 * (6 * 9 + 1), 2 * 6 * 9),
+        ("up1.upconv", 3, 6, 3 * (4 * 6 + 1), 2 * 6),
+        ("up1.concat", 6, 6, 0, 0),
+        ("up1.conv1", 3, 4, 3 * (6 * 9 + 1), 2 * 6 * 9),
+        ("up1.conv2", 3, 2, 3 * (3 * 9 + 1), 2 * 3 * 9),
+        ("out", 4, 2, 4 * (3 + 1), 2 * 3),
+    ]
+    expected = [
+        {
+            "name": name,
+            "shape": [channels, side, side],
+            "parameters": parameters,
+            "flops": channels * side * side * each,
+            "bytes": 4 * channels * side * side,
+        }
+        for name, channels, side, parameters, each in rows
+    ]
+    assert geometry.layer_table(18, 2, 4, 2, 3) == expected
+    assert geometry.layer_table(18, in_channels=2, n_classes=4, depth=2, base=3) == expected
+
+
+def test_layers_by_default_are_the_papers():
+    table = geometry.layer_table(572)
+    assert sum(layer["parameters"] for layer in table) == 31_030_658
+    assert table[0]["shape"] == [64, 570, 570]
+    assert table[-1]["shape"] == [2, 388, 388]
+    assert [layer["shape"][0] for layer in table if layer["name"].endswith("conv2")] == [
+        *(64, 128, 256, 512, 1024),
+        *(512, 256, 128, 64),
+    ]
+    with pytest.raises(ValueError, match="size 570 does not fit depth 5"):
+        geometry.layer_table(570)
+
+
+def test_training_memory_by_hand():
+    """The tile of 18 again: all maps but the up-convolved one, two of the largest, the rest."""
+    values = [3 * 16**2, 3 * 14**2, 3 * 7**2, 6 * 5**2, 6 * 3**2]
+    values += [6 * 6**2, 3 * 4**2, 3 * 2**2, 4 * 2**2]
+    parameters = 57 + 84 + 168 + 330 + 75 + 165 + 84 + 16
+    filters = 4 * 36 * 6 * 6
+    expected = 4 * sum(values) + 2 * 4 * values[0] + 3 * 4 * parameters + filters + 165_000_000
+    assert geometry.training_memory(18, 2, 4, 2, 3) == expected
+    paper = geometry.training_memory(572)
+    assert paper == geometry.training_memory(572, 1, 2, 5, 64)
+    assert paper > geometry.training_memory(556)
+
+
+def test_mirror_runs_to_and_fro():
+    assert geometry.mirror(np.arange(-4, 8), 3).tolist() == [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1]
+    assert geometry.mirror(np.array([-7, 0, 9]), 1).tolist() == [0, 0, 0]
+    assert geometry.mirror(np.array([-1, 0, 1, 2]), 2).tolist() == [1, 0, 1, 0]

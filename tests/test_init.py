@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinyunet import UNet
-from tinyunet.init import he_parameters, incoming_nodes, parameter_shapes
+from tinyunet.init import count_parameters, he_parameters, incoming_nodes, parameter_shapes
 
 
 def test_incoming_nodes_counts_what_one_output_pixel_adds_up():
@@ -41,3 +41,51 @@ def test_the_signal_neither_dies_nor_explodes():
     x = np.random.default_rng(1).standard_normal((1, 1, 188, 188)).astype("float32")
     logits, _ = net.forward(x)
     assert 0.1 < logits.std() < 10
+
+
+def test_shapes_and_order_of_a_small_u_in_full():
+    """Left to right through figure 1; PyTorch's layouts: (out, in, k, k), and (in, out, 2, 2)."""
+    assert list(parameter_shapes(2, 3, 3, 5).items()) == [
+        ("down1.conv1.weight", (5, 2, 3, 3)),
+        ("down1.conv1.bias", (5,)),
+        ("down1.conv2.weight", (5, 5, 3, 3)),
+        ("down1.conv2.bias", (5,)),
+        ("down2.conv1.weight", (10, 5, 3, 3)),
+        ("down2.conv1.bias", (10,)),
+        ("down2.conv2.weight", (10, 10, 3, 3)),
+        ("down2.conv2.bias", (10,)),
+        ("down3.conv1.weight", (20, 10, 3, 3)),
+        ("down3.conv1.bias", (20,)),
+        ("down3.conv2.weight", (20, 20, 3, 3)),
+        ("down3.conv2.bias", (20,)),
+        ("up2.upconv.weight", (20, 10, 2, 2)),
+        ("up2.upconv.bias", (10,)),
+        ("up2.conv1.weight", (10, 20, 3, 3)),
+        ("up2.conv1.bias", (10,)),
+        ("up2.conv2.weight", (10, 10, 3, 3)),
+        ("up2.conv2.bias", (10,)),
+        ("up1.upconv.weight", (10, 5, 2, 2)),
+        ("up1.upconv.bias", (5,)),
+        ("up1.conv1.weight", (5, 10, 3, 3)),
+        ("up1.conv1.bias", (5,)),
+        ("up1.conv2.weight", (5, 5, 3, 3)),
+        ("up1.conv2.bias", (5,)),
+        ("out.weight", (3, 5, 1, 1)),
+        ("out.bias", (3,)),
+    ]
+
+
+def test_parameters_are_counted_without_being_made():
+    assert count_parameters(1, 2, 5, 64) == 31_030_658
+    # depth 1: 9·2·3 + 3, 9·3·3 + 3, and the 1×1 convolution's 3·4 + 4
+    assert count_parameters(2, 4, 1, 3) == 57 + 84 + 16
+
+
+def test_float32_is_the_float64_draw_rounded():
+    shapes = parameter_shapes(1, 2, 2, 3)
+    wide = he_parameters(shapes, np.random.default_rng(4), "float64")
+    narrow = he_parameters(shapes, np.random.default_rng(4))
+    for name, value in wide.items():
+        assert value.dtype == np.float64
+        assert narrow[name].dtype == np.float32
+        assert (narrow[name] == value.astype(np.float32)).all()
