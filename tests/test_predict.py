@@ -260,7 +260,9 @@ def test_progress():
 
 def test_progress_bar(capsys):
     predict_tiled(network(2), picture(8, 5), 20, progress=True)
-    assert "4/4" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "4/4" in said
+    assert " tiles/s" in said or "s/ tiles" in said
 
 
 def test_stack_goes_page_by_page():
@@ -310,7 +312,9 @@ def test_stack_knows_its_length_and_may_be_empty(capsys):
     assert (done, calls) == (2, [(1, 2), (2, 2)])
     assert predict_stack(network(2), iter(()), lambda *_: None) == 0
     predict_stack(network(2), stack, lambda *_: None, progress=True)
-    assert "2/2" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2/2" in said
+    assert " pages/s" in said or "s/ pages" in said
 
 
 @pytest.mark.parametrize(
@@ -350,3 +354,66 @@ def test_errors_name_the_argument(change, message):
     arguments = {"image": np.zeros((9, 9)), "tile": 44} | change
     with pytest.raises(ValueError, match=message):
         predict_tiled(network(3), **arguments)
+
+
+def test_without_a_tile_the_tiling_chooses(monkeypatch):
+    """By default: one version of the image, no normalisation, a new float32 array, no bar."""
+    import inspect
+
+    from tinyunet import predict
+
+    net, image = network(2), picture(11, 7)
+    asked = []
+    monkeypatch.setattr(predict, "choose_tile", lambda *given: asked.append(given) or (20, 24))
+    got = predict_tiled(net, image)
+    assert asked == [(net, 11, 7)]
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, whole_pass(net, image), rtol=0, atol=1e-6)
+    wanted = {"tile": None, "average": 1, "normalise": None, "progress": None}
+    for function in (predict_tiled, predict_pages, predict_stack):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in wanted:
+                assert parameter.default == wanted[name], (function, name)
+    assert inspect.signature(mean_and_std).parameters["rows"].default == 1024
+
+
+def test_a_quiet_prediction_says_nothing(capsys):
+    predict_tiled(network(2), picture(8, 5), 20)
+    predict_tiled(network(2), picture(8, 5), 20, progress=False)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
+def test_the_bar_is_closed_also_when_a_tile_fails(capsys):
+    """A bar that is left open goes on drawing over what comes after it."""
+    from tqdm import tqdm
+
+    image = picture(8, 5)
+    image[7, 4] = np.nan
+    with pytest.raises(ValueError, match="^image must hold finite grey values, got NaN or inf"):
+        predict_tiled(network(2), image, 20, progress=True)
+    assert not tqdm._instances
+    capsys.readouterr()
+
+
+def test_the_caller_keeps_image_and_numbers():
+    """Nothing that comes in is written to, also where window and image would be one memory."""
+    net = network(1)
+    image = picture(9, 7)
+    kept = image.copy()
+    mean, std = np.array([0.5]), np.array([2.0])
+    predict_tiled(net, image, 13, 8, normalise=(mean, std))
+    np.testing.assert_array_equal(image, kept)
+    assert (mean[0], std[0]) == (0.5, 2.0)
+    tiles = [np.int64(13), (np.int32(13), 13), [13, 13]]
+    expected = predict_tiled(net, image, 13)
+    for tile in tiles:  # whole numbers of NumPy's, tuples and lists
+        np.testing.assert_array_equal(predict_tiled(net, image, tile, np.int8(1)), expected)
+
+
+@pytest.mark.parametrize("version", range(8))
+def test_versions_are_turns_of_the_image_or_of_its_mirror_image(version):
+    array = np.arange(24.0).reshape(2, 3, 4)
+    expected = np.flip(array, 2) if version > 3 else array
+    expected = np.rot90(expected, version % 4, axes=(1, 2))
+    np.testing.assert_array_equal(turned(array, version), expected)

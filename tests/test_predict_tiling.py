@@ -1,6 +1,8 @@
 """The arithmetic of tiles: `tinyunet/tiling.py` (lesson 10)."""
 
+import io
 import tracemalloc
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,3 +160,60 @@ def test_free_memory_is_the_lesser_of_machine_and_container(monkeypatch, tmp_pat
     assert tiling._free_of_container(tmp_path) == float("inf")
     (tmp_path / "memory.max").write_text("200\n")
     assert tiling._free_of_container(tmp_path) == 0
+
+
+def test_a_network_too_deep_for_the_largest_tile_gets_its_smallest():
+    net = SimpleNamespace(depth=9, base=1, in_channels=1, dtype=np.dtype(np.float32), device=None)
+    smallest = geometry.input_size(256, 9)
+    assert smallest > tiling.LARGEST_TILE
+    need = tiling.tile_bytes(net, smallest, smallest)
+    assert tiling.choose_tile(net, 9000, 9000, budget=need) == (smallest, smallest)
+    with pytest.raises(MemoryError, match=f"^the smallest tile, {smallest}×{smallest} pixels"):
+        tiling.choose_tile(net, 9000, 9000, budget=need - 1)
+
+
+def test_the_smallest_tile_can_be_laid_side_by_side():
+    """188 predicts 4 pixels at depth 5, and tiles lie 16 apart: 204 is the least."""
+    net = UNet(base=1, device="cpu")
+    need = tiling.tile_bytes(net, 204, 204)
+    assert tiling.choose_tile(net, 5000, 5000, budget=need) == (204, 204)
+    with pytest.raises(MemoryError):
+        tiling.choose_tile(net, 5000, 5000, budget=need - 1)
+    assert tiling.choose_tile(net, 3, 4, budget=need) == (188, 188)  # one tile and no neighbour
+
+
+def test_free_memory_of_the_machine(monkeypatch):
+    """Linux's own figure in KiB; else a quarter of what is built in; else two GiB."""
+    text = "MemTotal:  9000 kB\nMemAvailable:   5000 kB\nSwapFree: 7 kB\n"
+    monkeypatch.setattr(tiling, "open", lambda *_, **__: io.StringIO(text), raising=False)
+    sizes = {"SC_PHYS_PAGES": 1001, "SC_PAGE_SIZE": 4096}
+
+    def machine(linux, **more):
+        path = SimpleNamespace(exists=lambda name: linux and name == "/proc/meminfo")
+        monkeypatch.setattr(tiling, "os", SimpleNamespace(path=path, **more))
+        return tiling._free_of_machine()
+
+    assert machine(True) == 5000 * 1024
+    assert machine(False, sysconf=sizes.__getitem__) == 1001 * 4096 // 4
+    assert machine(False) == 2 * 2**30
+
+
+def test_free_memory_of_a_gpu_is_the_drivers_and_the_pools():
+    asked = []
+
+    def device(index):
+        asked.append(index)
+        return nullcontext()
+
+    runtime = SimpleNamespace(memGetInfo=lambda: (700, 9000))
+    xp = SimpleNamespace(
+        cuda=SimpleNamespace(Device=device, runtime=runtime),
+        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 55),
+    )
+    gpu = SimpleNamespace(is_gpu=True, index=3, xp=xp)
+    assert tiling.memory_available(gpu) == 755
+    assert asked == [3]
+
+
+def test_the_container_is_asked_where_linux_keeps_it():
+    assert tiling._free_of_container.__defaults__ == ("/sys/fs/cgroup",)
