@@ -237,3 +237,95 @@ def test_forward_refuses(shape, message):
     net = UNet(base=1, device="cpu")
     with pytest.raises(ValueError, match=message):
         net.forward(np.zeros(shape, "float32"))
+
+
+def test_defaults_are_the_papers():
+    import inspect
+
+    defaults = {
+        name: parameter.default for name, parameter in inspect.signature(UNet).parameters.items()
+    }
+    assert defaults == {
+        "in_channels": 1,
+        "n_classes": 2,
+        "depth": 5,
+        "base": 64,
+        "dropout": 0.5,
+        "seed": 0,
+        "dtype": "float32",
+        "device": "auto",
+    }
+
+
+def test_the_smallest_network_there_is(rng):
+    """Depth 1 has no pooling, no up-convolution and no skip; 5×7 pixels leave 1×3."""
+    net = UNet(1, 2, depth=1, base=1, dropout=0, dtype="float64", device="cpu")
+    assert list(net.params) == [
+        f"{name}.{part}"
+        for name in ("down1.conv1", "down1.conv2", "out")
+        for part in ("weight", "bias")
+    ]
+    assert (net.in_channels, net.n_classes, net.depth, net.base) == (1, 2, 1, 1)
+    assert net.n_params == 10 + 10 + 4
+    logits, cache = net.forward(rng.standard_normal((1, 1, 5, 7)))
+    assert logits.shape == (1, 2, 1, 3)
+    grads, dx = net.backward(rng.standard_normal(logits.shape), cache, input_gradient=True)
+    assert list(grads) == list(net.params)
+    assert dx.shape == (1, 1, 5, 7)
+
+
+def test_consuming_the_cache_changes_no_gradient(rng):
+    net = UNet(2, 3, depth=3, base=2, dtype="float64", device="cpu")
+    x = rng.standard_normal((2, 2, 44, 48))
+    logits, cache = net.forward(x, train=True)
+    dlogits, kept = rng.standard_normal(logits.shape), dict(cache)
+    expected, dx = net.backward(dlogits, cache, input_gradient=True)
+    assert cache.keys() == kept.keys()
+    got, dx_too = net.backward(dlogits, cache, input_gradient=True, consume=True)
+    assert cache == {}  # every map is let go
+    assert_array_equal(dx_too, dx)
+    for name, gradient in expected.items():
+        assert_array_equal(got[name], gradient)
+    again = net.backward(dlogits, kept)  # without the image's gradient: the dictionary alone
+    assert again.keys() == net.params.keys()
+
+
+def test_dropout_is_off_unless_asked_for(rng):
+    net = UNet(depth=2, base=2, dropout=0.9, device="cpu")
+    x = rng.standard_normal((1, 1, 18, 18)).astype("float32")
+    state = net.rng.bit_generator.state
+    calm, cache = net.forward(x)
+    assert net.rng.bit_generator.state == state
+    assert_allclose(net.predict_proba(x), ops.softmax(calm), rtol=1e-6)
+    assert cache["dropout"] is None
+    net.forward(x, train=True)
+    assert net.rng.bit_generator.state != state
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"in_channels": 0}, "^in_channels 0 is not a whole number of at least 1$"),
+        ({"in_channels": 1.5}, "^in_channels 1.5 is not a whole number of at least 1$"),
+        ({"n_classes": 2.5}, "^n_classes 2.5 is not a whole number of at least 2$"),
+        ({"depth": 0}, "^depth 0 is not a whole number of at least 1$"),
+        ({"base": 0.5}, "^base 0.5 is not a whole number of at least 1$"),
+        ({"dropout": 1.0}, r"^dropout 1.0 is not in \[0, 1\)$"),
+        ({"dropout": float("nan")}, r"^dropout nan is not in \[0, 1\)$"),
+        ({"dtype": "float16"}, "^dtype float16 is not 'float32' or 'float64'$"),
+    ],
+)
+def test_unet_says_what_it_takes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        UNet(**{"depth": 2, "base": 2, "device": "cpu", **arguments})
+
+
+def test_load_takes_another_dtype_and_any_order(rng):
+    net = UNet(depth=2, base=2, seed=3, device="cpu")
+    arrays = dict(net.params)
+    given = {name: rng.standard_normal(p.shape) for name, p in reversed(net.params.items())}
+    net.load(given)
+    for name, array in net.params.items():
+        assert array is arrays[name]  # in place: an optimiser goes on with the same arrays
+        assert array.dtype == np.float32
+        assert_array_equal(array, given[name].astype("float32"))
