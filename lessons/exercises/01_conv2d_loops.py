@@ -16,4 +16,7 @@ import numpy as np
 
 
 def conv2d(x, weight, bias):
-    """Return y (N, O, H', W') for x (N, C, H, W), weight (O, C, kh, kw), bias (O,); x's dtype."""
+    """Return y (N, O, H', W') for x (N, C, H, W), weight (O, C, kh, kw), bias (O,).
+
+    y has the dtype of x.
+    """

@@ -6,7 +6,9 @@ The loss E is a number; dy[n, o, i, j] is how fast it changes with y[n, o, i, j]
 changes with each pixel, tap and bias. Wherever the forward says `y += weight · x`, the backward
 says `dx += weight · dy` and `dweight += x · dy`.
 
-Sizes as in exercise 01. dy is random in the check: with ones, a flipped kernel would go unseen.
+Sizes as in exercise 01. dy is random in the check: with ones, it would go unseen if you took its
+pixels or its channels in the wrong order (lesson 02, "The trap"). Where the package's function
+takes a cache, yours takes what is in it: x and weight.
 
 Check: `tinyunet check 02`.
 """

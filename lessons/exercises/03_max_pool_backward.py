@@ -2,9 +2,10 @@
 
 Lesson: lessons/03-relu-and-pool.md.
 
-Four short functions. Pooling windows are 2×2 and do not overlap; H and W are even. Where two
-pixels of a window are equally large, the first in reading order gets the gradient; where x is
-exactly 0, the ReLU passes none.
+Four short functions, without the cache of the package's: each backward gets x itself, the input of
+its forward. Pooling windows are 2×2 and do not overlap; H and W are even. Where two pixels of a
+window are equally large, the first in reading order gets the gradient; where x is exactly 0, the
+ReLU passes none.
 
 Check: `tinyunet check 03`.
 """
@@ -17,7 +18,7 @@ def relu(x):
 
 
 def relu_backward(dy, x):
-    """Return dx for dy and x of one shape."""
+    """Return dx for dy and x; all three have the same shape."""
 
 
 def max_pool2d(x):

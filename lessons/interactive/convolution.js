@@ -52,8 +52,8 @@ const MODES = {
     factors: ["pixel", "tap"],
   },
   pixel: {
-    hint: "A pixel went into several outputs. Their gradients come back through the same weights: " +
-      "on dy, the kernel lies turned by 180°.",
+    hint: "A pixel went into several outputs. Their gradients come back through the same weights:" +
+      " on dy, the kernel lies turned by 180°.",
     grids: ["dx", "turned", "dy"],
     computed: "dx",
     picked: "left",
@@ -94,9 +94,13 @@ function place(side, [i, j]) {
   return [kh - 1 - i, kw - 1 - j];
 }
 
-/** The number at one end of a link: a pixel of x, a tap of weight, or an output's dy. */
+/** The numbers at one end of the links: pixels of x, taps of weight, or the outputs' dy. */
+function numbersOf(end) {
+  return { pixel: state.x, tap: state.weight, output: state.dy }[end];
+}
+
 function valueAt(end, [i, j]) {
-  return { pixel: state.x, tap: state.weight, output: state.dy }[end][i][j];
+  return numbersOf(end)[i][j];
 }
 
 function draw() {
@@ -123,24 +127,34 @@ function draw() {
 
 function drawGrid(side, matrix, links, editable) {
   const grid = byId(side);
+  const key = `${state.mode} ${byId("example").value}`;
   const pickable = MODES[state.mode].picked === side;
   const [rows, columns] = shapeOf(matrix);
   grid.style.setProperty("--columns", columns);
-  grid.replaceChildren(...ndindex(rows, columns).map((at) => {
+  const kept = editable ? [...grid.querySelectorAll("input")] : [];
+  // Inputs stay the same elements while they are edited: a new one would lose the cursor.
+  const reuse = kept.length === rows * columns && grid.dataset.shows === key;
+  if (!reuse) grid.replaceChildren(...emptyCells(rows, columns));
+  grid.dataset.shows = key;
+  for (const cell of grid.children) {
+    const at = cell.dataset.at.split(",").map(Number);
     const link = links.find((one) => same(place(side, one[END_OF[side]]), at));
-    const cell = element("span", { "data-at": at });
-    if (pickable && same(at, state.at)) cell.className = "picked";
-    else if (link && !pickable) cell.className = "near";
-    cell.append(editable ? inputFor(side, at) : written(matrix[at[0]][at[1]]));
+    cell.className = pickable && same(at, state.at) ? "picked" : link && !pickable ? "near" : "";
+    const value = matrix[at[0]][at[1]];
+    if (reuse) cell.firstChild.value = value;
+    else cell.append(editable ? inputFor(side, at) : written(value));
     if (link && !pickable && !editable && side !== "middle") cell.append(partner(side, link));
-    return cell;
-  }));
+  }
   // Only the grid that is picked in can be reached with the tab key and takes the arrows.
   grid.toggleAttribute("tabindex", pickable);
   if (pickable) grid.tabIndex = 0;
   grid.setAttribute("role", pickable ? "application" : "img");
   const use = pickable ? ": arrow keys pick an element" : "";
   grid.setAttribute("aria-label", byId(`${side}-title`).textContent + use);
+}
+
+function emptyCells(rows, columns) {
+  return ndindex(rows, columns).map((at) => element("span", { "data-at": at }));
 }
 
 /** What a highlighted number is multiplied with, written small in its corner. */
@@ -151,11 +165,11 @@ function partner(side, link) {
 
 function inputFor(side, at) {
   const [i, j] = place(side, at);
-  const matrix = { pixel: state.x, tap: state.weight, output: state.dy }[END_OF[side]];
-  const input = element("input", { inputmode: "text", "aria-label": `${END_OF[side]} ${i}, ${j}` });
-  input.value = matrix[i][j];
+  const end = END_OF[side];
+  const input = element("input", { inputmode: "text", "aria-label": `${end} ${i}, ${j}` });
+  input.value = numbersOf(end)[i][j];
   input.addEventListener("change", () => {
-    matrix[i][j] = read(input, matrix[i][j]);
+    numbersOf(end)[i][j] = read(input, numbersOf(end)[i][j]);
     draw();
   });
   return input;
@@ -191,7 +205,7 @@ function fitSquares() {
   const columns = SIDES.map((side) => byId(side).children.length && columnsOf(side));
   const phone = matchMedia("(max-width: 560px)").matches;
   const across = phone ? columns[0] + columns[2] : columns[0] + columns[1] + columns[2];
-  const room = Math.min(document.documentElement.clientWidth, 820) - (phone ? 44 : 84) - across;
+  const room = Math.min(document.documentElement.clientWidth, 820) - (phone ? 44 : 118) - across;
   const side = clamp(Math.floor(room / across), 20, 44);
   document.body.style.setProperty("--side", `${side}px`);
 }

@@ -103,13 +103,15 @@ function gridLines([rows, columns], height, width) {
 function drawHands(source) {
   const { height, width } = state.image;
   const lines = byId("grid").checked ? gridLines(source, height, width) : [];
-  byId("bent").replaceChildren(...lines.map((line) =>
-    shape("polyline", { points: line.map(([r, c]) => `${c.toFixed(2)},${r.toFixed(2)}`).join(" ") })));
+  byId("bent").replaceChildren(...lines.map((line) => {
+    const points = line.map(([r, c]) => `${c.toFixed(2)},${r.toFixed(2)}`).join(" ");
+    return shape("polyline", { points });
+  }));
   eachHand((i, j) => {
     const [row, column] = controlPoint(i, j);
     const [down, right] = [state.vectors[0][i][j], state.vectors[1][i][j]];
     const ends = { x1: column, y1: row, x2: column + right, y2: row + down };
-    for (const [name, value] of Object.entries(ends)) byId(`vector-${i}${j}`).setAttribute(name, value);
+    dress(byId(`vector-${i}${j}`), ends, []);
     // A point that was drawn further out than is shown waits at the edge: it can be fetched back.
     const [top, left] = [clamp(ends.y2, -BORDER + 6, height + BORDER - 7),
       clamp(ends.x2, -BORDER + 6, width + BORDER - 7)];

@@ -39,7 +39,7 @@ function splineCoefficients(values) {
   return down.map(lineCoefficients);
 }
 
-/** field.py::axis_basis: the weight of each coefficient in each pixel of a frame, [points][frame]. */
+/** field.py::axis_basis: the weight of each coefficient in each pixel, [points][frame]. */
 function axisBasis(frame, points) {
   const spacing = Math.max(frame - 1, 1) / (points - 1);
   const first = (frame - 1) / 2 - (spacing * (points - 1)) / 2; // where control point 0 sits

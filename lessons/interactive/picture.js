@@ -11,7 +11,8 @@ function withMembranes(use) {
     const canvas = element("canvas", { width, height: file.height });
     const context = canvas.getContext("2d");
     context.drawImage(file, 0, 0);
-    const grey = context.getImageData(0, 0, width, file.height).data.filter((_, k) => k % 4 === 0);
+    const colours = context.getImageData(0, 0, width, file.height).data;
+    const grey = colours.filter((_, k) => k % 4 === 0); // red, green, blue are the same
     const half = grey.length / 2; // the image above, its labels below
     const part = (values) => ({ data: values, height: file.height / 2, width });
     use(part(grey.slice(0, half)), part(grey.slice(half).map((value) => Number(value > 0))));

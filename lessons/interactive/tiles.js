@@ -33,14 +33,17 @@ function drawWorld({ top, left, height, width }) {
   const { data, height: tall, width: wide } = state.picture;
   const dot = Math.max(height, width) / DOTS; // image pixels a pixel of the canvas stands for
   const across = Math.max(1, Math.round(width / dot));
+  const longer = Math.max(state.height, state.width);
+  // never higher than wide
+  byId("pane").style.width = `${(100 * Math.min(width, height)) / height}%`;
   paint(byId("world"), Math.max(1, Math.round(height / dot)), across, (at) => {
     const row = Math.floor(top + (Math.floor(at / across) + 0.5) * dot);
     const column = Math.floor(left + ((at % across) + 0.5) * dot);
     const inside = row === clamp(row, 0, state.height - 1) &&
       column === clamp(column, 0, state.width - 1);
-    // The picture, stretched over an image of this size.
-    const y = Math.floor((mirror(row, state.height) * tall) / state.height);
-    const x = Math.floor((mirror(column, state.width) * wide) / state.width);
+    // The picture, as large as the image's longer side.
+    const y = Math.floor((mirror(row, state.height) * tall) / longer);
+    const x = Math.floor((mirror(column, state.width) * wide) / longer);
     const grey = data[y * wide + x];
     return [grey, grey, grey, inside ? 255 : 130];
   });
@@ -81,7 +84,8 @@ function say(rows, columns) {
     `reads rows ${span(row[0] - border, row[2])},\n  columns ` +
     `${span(column[0] - border, column[2])} (${row[2]}×${column[2]})`,
     ...(wrong ? [element("span", { class: "warning" },
-      `\nIt does not start on a multiple of ${s}: it pools other pairs than the whole image.`)] : []));
+      `\nIt does not start on a multiple of ${s}: ` +
+      "it pools other pairs than the whole image.")] : []));
   byId("sums").textContent =
     `s = 2^(${depth} − 1) = ${s}\nmargin = 6·${s} − 4 = ${border}\n` +
     `output = ${tile} − 2·${border} = ${inside}\n` +
