@@ -452,3 +452,79 @@ def test_a_lone_window_and_an_odd_crop():
     assert dx.shape == (1, 1, 2, 3)
     y, _ = ops.max_pool2d(np.array([[[[1.0, 2], [4, 3]]]]))
     assert y.tolist() == [[[[4.0]]]]
+
+
+class _Kernels:
+    """Stands in for a kernel module: takes what it is shown, notes what it is handed."""
+
+    class Saved(tuple):
+        pass
+
+    def __init__(self):
+        self.shown, self.handed = [], []
+
+    def __getattr__(self, name):
+        if name.startswith("takes"):
+            return lambda *arrays: self.shown.append((name, arrays)) or True
+        return lambda *arguments: self.handed.append((name, arguments)) or (name, len(self.handed))
+
+
+def _same(one, other):
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
+def test_every_operation_hands_its_arguments_over_as_they_came(monkeypatch, rng):
+    """The door itself: which arrays a kernel is asked about, and that it gets them in order."""
+    kernels = _Kernels()
+    monkeypatch.setattr(dispatch, "cpu", kernels)
+    cases = [(name, arrays, len(arrays)) for name, arrays in _float32_calls(rng) if name != "relu"]
+    logits, labels, weights = np.zeros((1, 2, 1, 3), "f4"), np.zeros((1, 1, 3), int), np.ones(3)
+    cases.append(("softmax_cross_entropy", [logits, labels, weights.reshape(1, 1, 3)], 1))
+    for name, arrays, asked in cases:
+        forward, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+        assert forward(*arrays)[0] == name
+        # A bias is not asked about: it follows its weight.
+        asked = 2 if name in ("conv2d", "conv2d_relu", "up_conv2d") else asked
+        assert kernels.shown[-1][0] == f"takes_{name}"
+        assert _same(kernels.shown[-1][1], arrays[:asked])
+        assert kernels.handed[-1][0] == name
+        assert _same(kernels.handed[-1][1], arrays)
+        cache, dy = kernels.Saved(), np.zeros(2)
+        further = {"conv2d_relu": ["need_dx"], "max_pool2d": ["onto"]}.get(name, [])
+        given = [cache] if name == "softmax_cross_entropy" else [dy, cache, *further]
+        assert backward(*given)[0] == f"{name}_backward"
+        assert kernels.handed[-1][0] == f"{name}_backward"
+        assert _same(kernels.handed[-1][1], given)
+    ops.conv2d_relu_backward(dy, cache)
+    assert kernels.handed[-1][1][2] is True  # the gradient of the input, unless told otherwise
+    ops.max_pool2d_backward(dy, cache)
+    assert kernels.handed[-1][1][2] is None
+
+
+def test_the_gpu_is_asked_before_the_cpu(monkeypatch):
+    gpu, cpu = _Kernels(), _Kernels()
+    monkeypatch.setattr(dispatch, "gpu", gpu)
+    monkeypatch.setattr(dispatch, "cpu", cpu)
+    assert dispatch.faster("relu", np.zeros(3)) is gpu
+    gpu.takes_relu = lambda *arrays: False
+    assert dispatch.faster("relu", np.zeros(3)) is cpu
+    cpu.takes_relu = lambda *arrays: False
+    assert dispatch.faster("relu", np.zeros(3)) is None
+
+
+def test_checks_come_before_the_kernels(monkeypatch):
+    """A raw kernel checks nothing: what does not fit must never reach it."""
+    kernels = _Kernels()
+    monkeypatch.setattr(dispatch, "cpu", kernels)
+    image, labels = np.zeros((1, 2, 4, 4), "f4"), np.zeros((1, 4, 4), int)
+    for name, arguments in (
+        ("conv2d", (image, np.zeros((3, 1, 3, 3), "f4"), np.zeros(3))),
+        ("conv2d_relu", (image, np.zeros((3, 1, 3, 3), "f4"), np.zeros(3))),
+        ("up_conv2d", (image, np.zeros((1, 3, 2, 2), "f4"), np.zeros(3))),
+        ("max_pool2d", (image[:, :, :3],)),
+        ("center_crop_concat", (image[:, :, :3], image)),
+        ("softmax_cross_entropy", (image, labels + 2)),
+    ):
+        with pytest.raises(ValueError):
+            getattr(ops, name)(*arguments)
+    assert kernels.handed == []

@@ -107,3 +107,24 @@ def test_the_edges_of_the_ranges_are_taken():
     assert params["w"].tolist() == [-4.0, 6.0]
     assert sgd.velocity["w"].tolist() == [1.0, 0.0]
     assert sgd.params is params
+
+
+def test_a_kernel_gets_each_parameter_with_its_own_gradient(monkeypatch):
+    calls = []
+    kernels = SimpleNamespace(sgd_momentum_=lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(optim, "faster", lambda name, *arrays: calls.append(arrays) or kernels)
+    params, grads = {"w": np.ones(2), "b": np.ones(1)}, {"b": np.ones(1), "w": np.ones(2)}
+    sgd = SGD(params, 0.25, 0.75)
+    sgd.step(grads)
+    expected = []
+    for name in params:
+        arrays = (params[name], grads[name], sgd.velocity[name])
+        expected += [arrays, (*arrays, 0.25, 0.75)]
+    assert [len(call) for call in calls] == [3, 5, 3, 5]
+    assert all(
+        a is b
+        for call, wanted in zip(calls, expected, strict=True)
+        for a, b in zip(call[:3], wanted[:3], strict=True)
+    )
+    assert calls[1][3:] == calls[3][3:] == (0.25, 0.75)
+    assert params["w"].tolist() == [1, 1]  # done by the kernel, not once more by the loop
