@@ -14,6 +14,7 @@ from tinyunet.augment import (
     draw_transform,
     elastic_deform,
     grid_lines,
+    kernel,
     on_pixels,
     random_transform,
     source_coordinates,
@@ -270,3 +271,132 @@ def test_elastic_deform_returns_what_was_given():
         np.testing.assert_array_equal(image_again, alone)
     np.testing.assert_array_equal(both[1], three[1])
     assert not np.array_equal(alone, image)
+
+
+# ---- which body does the work --------------------------------------------------------------------
+
+
+def test_one_thread_unless_asked_and_the_plain_body_only_by_name(monkeypatch):
+    """Same numbers from all three, so the choice itself is what has to be watched."""
+    called = []
+
+    def spy(name):
+        original = getattr(kernel, name)
+
+        def noted(*arguments):
+            called.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(kernel, name, noted)
+
+    spy("warp_serial")
+    spy("warp_parallel")
+    image = rng().random((6, 7))
+
+    def whole(**body):
+        return apply_transform(still((6, 7)), image, **body)
+
+    def elastic(**body):
+        return elastic_deform(image, rng=rng(), **body)
+
+    def drawn(**body):
+        return random_transform(image, rng=rng(), **body)
+
+    for function in (whole, elastic, drawn):
+        for body, expected in (
+            ({}, ["warp_serial"]),
+            ({"parallel": True}, ["warp_parallel"]),
+            ({"plain": True}, []),
+            ({"plain": True, "parallel": True}, []),
+        ):
+            called.clear()
+            function(**body)
+            assert called == expected, (function.__name__, body)
+
+
+@pytest.mark.parametrize(
+    ("given", "native"),
+    [
+        (("u1", "u1", "f4"), ("u1", "u1", "f4")),
+        (("f4", "i8", "f8"), ("f4", "i8", "f8")),
+        (("f8", "?", "f8"), ("f8", "u1", "f8")),
+        (("u2", "u2", "f2"), ("f8", "i8", "f8")),
+        ((">f4", ">i8", ">f4"), ("f4", "i8", "f4")),
+    ],
+)
+def test_what_the_kernel_reads_without_a_copy_of_another_dtype(monkeypatch, given, native):
+    """Every dtype compiles a kernel of its own, so only the common ones go in as they are."""
+    seen = []
+
+    def warp(arrays, outs, *_):  # instead of a kernel for each row of the table
+        seen.extend(arrays)
+        for out in outs:
+            out[...] = 0
+
+    monkeypatch.setattr(kernel, "warp_serial", warp)
+    arrays = [np.ones((4, 5), dtype) for dtype in given]
+    out = apply_transform(still((4, 5)), *arrays)
+    assert [array.dtype for array in seen] == [np.dtype(dtype) for dtype in native]
+    assert [array.shape for array in seen] == [(1, 4, 5)] * 3
+    assert [part.dtype for part in out[:3]] == [np.dtype(dtype) for dtype in given]
+    seen.clear()
+    apply_transform(still((4, 5)), arrays[0])  # what is not given costs no channel
+    assert [array.shape for array in seen] == [(1, 4, 5), (0, 4, 5), (0, 4, 5)]
+
+
+@bodies
+def test_label_window_in_the_middle_by_axis(body):
+    """Different margins up and down, left and right; equal sizes are the whole window."""
+    labels = np.arange(63).reshape(7, 9)
+    got = apply_transform(still((7, 9)), None, labels, label_size=(3, 7), **body).labels
+    np.testing.assert_array_equal(got, labels[2:5, 1:8])
+    got = apply_transform(still((7, 9)), None, labels, label_size=(7, 9), **body).labels
+    np.testing.assert_array_equal(got, labels)
+    got = apply_transform(still((7, 9)), None, labels, label_size=1, **body).labels
+    np.testing.assert_array_equal(got, labels[3:4, 4:5])
+    part = {"origin": (1, 2), "size": (5, 5), "label_size": (5, 3)}
+    got = apply_transform(still((7, 9)), None, labels, **part, **body).labels
+    np.testing.assert_array_equal(got, labels[1:6, 3:6])
+
+
+@bodies
+def test_halves_of_booleans_and_of_whole_numbers(body):
+    """Grey values exactly half way: booleans are true from ½ on, whole numbers go to the even."""
+    flags = np.array([[False, True]])
+    for offset, expected in ((0.5, [True, True]), (-0.5, [False, True]), (-0.51, [False, False])):
+        got = apply_transform(still((1, 2), offset=offset), flags, **body).image
+        assert got.tolist() == [expected]
+    for dtype in ("u1", "i2", "i8"):
+        whole = np.array([[0, 1, 2, 3]], dtype)
+        got = apply_transform(still((1, 4), offset=0.5), whole, **body).image
+        assert got.tolist() == [[0, 2, 2, 4]]
+
+
+def test_the_smallest_grids_steps_and_frames_are_taken():
+    """Every lower bound is itself allowed."""
+    parts = {"grid": 2, "sigma": 0, "max_angle": 0, "max_shift": 0, "contrast": 0, "brightness": 0}
+    got = draw_transform(rng(), (1, 1), 1, **parts)
+    assert got.size == (1, 1)
+    assert got.centre == (0.0, 0.0)
+    assert (got.angle, got.gain, got.offset) == (0.0, 1.0, 0.0)
+    assert np.shape(got.displacement) == (2, 2, 2)
+    assert not np.any(got.displacement)
+    assert np.array_equal(apply_transform(got, np.array([[7.5]])).image, [[7.5]])
+    assert len(grid_lines(still((1, 1)), step=1)) == 2
+    assert draw_transform(rng(), (3, 3), spacing=1e-9).spacing == (1e-9, 1e-9)
+
+
+def test_a_transform_keeps_plain_numbers():
+    """Whatever kind of number comes in; defaults leave everything at rest."""
+    got = Transform(np.array([5, 6]), np.float32(2), np.int64(3), [1, np.False_], gain=np.ones(()))
+    assert got == Transform((5, 6), (2.0, 2.0), 3.0, (True, False))
+    assert [type(v) for v in (*got.size, *got.centre, got.angle, *got.flip, got.gain)] == [
+        *(int, int, float, float, float),
+        *(bool, bool, float),
+    ]
+    rest = {"angle": 0.0, "flip": (False, False), "displacement": None, "spacing": None}
+    rest |= {"gain": 1.0, "offset": 0.0}
+    assert Transform(4, 1.5).to_dict() == {"size": (4, 4), "centre": (1.5, 1.5), **rest}
+    for wrong in ((5.5, 5), (1, 2, 3), (), None, (np.inf, 1)):
+        with pytest.raises(ValueError, match="^size .* give one whole number or two, each at"):
+            Transform(wrong, 0)

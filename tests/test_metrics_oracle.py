@@ -444,3 +444,28 @@ def test_a_stack_pools_and_averages():
     thinned = np.array([report["tables"]["v_rand_thinned"] for report in whole["slices"]])
     np.testing.assert_allclose(whole["tables"]["v_rand_thinned"], thinned.mean(axis=0), atol=1e-15)
     assert isbi.isbi2012(proposal, labels) == whole["scores"]
+
+
+def test_kinds_by_hand():
+    """What the slow table calls an object or a hole, told apart: added or deleted."""
+    names = ["OBJECT_DELETION", "OBJECT_ADDITION", "HOLE_ADDITION", "HOLE_DELETION"]
+    names += ["MERGER", "SPLIT"]
+    values = [getattr(mismatches, name) for name in names]
+    assert values == [1, 2, 3, 4, 5, 6]
+
+    def kind(rows, y, x):
+        white = np.array([[c == "1" for c in row] for row in rows])
+        ids, _ = components.label_components(white)
+        found = mismatches.classify(white, ids, np.array([y]), np.array([x]))
+        assert found.dtype == np.uint8
+        return names[values.index(found[0])]
+
+    dot, holed = ("000", "010", "000"), ("111", "101", "111")
+    assert kind(dot, 1, 1) == "OBJECT_DELETION"  # a lone white pixel would go
+    assert kind(("000", "000", "000"), 1, 1) == "OBJECT_ADDITION"
+    assert kind(("111", "111", "111"), 1, 1) == "HOLE_ADDITION"  # black would come into a cell
+    assert kind(holed, 1, 1) == "HOLE_DELETION"
+    assert kind(dot, 0, 0) == "HOLE_ADDITION"  # black, one cell and black about it
+    assert kind(("101", "101", "101"), 1, 1) == "MERGER"  # two cells and black
+    assert kind(("111", "010", "111"), 1, 1) == "SPLIT"
+    assert kind(("111", "011", "111"), 1, 1) == "HOLE_DELETION"  # one part and black: no split
