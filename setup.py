@@ -11,7 +11,13 @@ VERSION = re.search(
 ).group(1)
 
 TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
-BOOK = ["sphinx>=7.3", "myst-parser>=3", "furo>=2024.5"]
+BOOK = [
+    "sphinx>=8.1",
+    "myst-parser>=4",
+    "furo>=2024.8",
+    "latex2mathml>=3.77",  # formulas without scripts
+    "ziamath>=0.12",  # carries the font STIX Two Math
+]
 
 setup(
     name="tinyunet",

@@ -2,6 +2,7 @@
 
 All functions write a PNG and return its path. They draw on matplotlib's own canvas and need no
 screen. Images are (H, W); probabilities (H, W) in 0 … 1.
+Lesson: lessons/11-training.md.
 """
 
 from pathlib import Path

@@ -3,6 +3,7 @@
 To the mathematics it is just the two operations in a row, and that is how it is written here. It
 is an operation of its own because a fast kernel can add the bias and clip at zero while the output
 is still in its registers, instead of walking through the whole map twice more.
+Lessons: lessons/03-relu-and-pool.md, lessons/14-fast-on-a-cpu.md.
 """
 
 from tinyunet.ops.conv2d import check_conv_shapes, conv2d, conv2d_backward

@@ -2,6 +2,7 @@
 
 The growth keeps the expected value, so that prediction needs no drop-out at all. The paper drops
 at the end of the contracting path (section 3.1, last sentence) and does not say how much.
+Lesson: lessons/05-the-u.md.
 """
 
 from tinyunet.arrays import array_module

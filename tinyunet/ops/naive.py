@@ -4,6 +4,7 @@ The lessons start from these; every faster version is tested against them. They 
 of any float dtype, return plain results without a cache, and the backward of an operation takes
 its inputs again. Each backward is its forward's loop with the assignment turned around: wherever
 the forward says `y += w · x`, the backward says `dx += w · dy` and `dw += x · dy`.
+Lessons: lessons/01-valid-convolution.md to lessons/06-cross-entropy.md.
 """
 
 import math
