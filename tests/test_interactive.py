@@ -16,13 +16,21 @@ from tinyunet import geometry
 from tinyunet.augment import Transform, apply_transform, grid_lines, source_coordinates
 from tinyunet.augment.field import axis_basis, spline_coefficients
 from tinyunet.augment.plain import keys_weights, sample_cubic, sample_nearest
+from tinyunet.kernels.winograd import cook_toom
+from tinyunet.kernels.winograd_tiles import POINTS
 from tinyunet.ops import naive
 from tinyunet.tiling import plan_axis
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "lessons" / "interactive"
 PAGES = sorted(FOLDER.glob("*.html"))
-NUMERIC = ["conv2d.js", "geometry.js", "tiling.js", "field.js"]  # these know nothing of the page
+NUMERIC = [
+    "conv2d.js",
+    "geometry.js",
+    "tiling.js",
+    "field.js",
+    "cooktoom.js",
+]  # these know nothing of the page
 TOUCH = ("pointerdown", "keydown")
 
 
@@ -303,6 +311,42 @@ def test_cost_and_another_step():
     assert javascript("planAxis(512, 572, 5, 388)") == [[0, 388, 572], [388, 124, 316]]
 
 
+# ---- Winograd ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("points", "outputs"), [((0, 1, -1), 2), ((0, 0.625, -0.625, 1.5, -1.5), 4), ((0, 1), 1)]
+)
+def test_winograds_matrices_are_the_packages_and_make_a_convolution(points, outputs):
+    rng = np.random.default_rng(6)
+    d, g = rng.standard_normal(outputs + 2), rng.standard_normal(3)
+    got, stages, plain = javascript(
+        "((m) => [m, winograd(m, d, g), direct(d, g)])(cookToom(points, outputs))",
+        points=points,
+        outputs=outputs,
+        d=d.tolist(),
+        g=g.tolist(),
+    )
+    for name, right in zip(("at", "g", "bt"), cook_toom(points, outputs=outputs), strict=True):
+        np.testing.assert_allclose(got[name], right, rtol=1e-14)
+    assert len(stages["m"]) == len(points) + 1  # the products that the figure counts
+    y = np.correlate(d, g)
+    np.testing.assert_allclose(stages["y"], y, rtol=1e-12)
+    np.testing.assert_allclose(plain, y, rtol=1e-12)
+
+
+def test_winograds_numbers_are_lesson_14s():
+    """d = (1, 2, 3, 4) and g = (1, 2, 3); F(2, 3) of the page makes the lesson's 14 and 20."""
+    program = (FOLDER / "winograd.js").read_text(encoding="utf-8")
+    versions = re.search(r"const VERSIONS = (\{.*?\n\});", program, re.S)[1]
+    assert 'version: "two", d: [1, 2, 3, 4, 0, 2], g: [1, 2, 3]' in program
+    got = javascript(f"Object.values({versions}).map((v) => [v.points, v.outputs])")
+    assert got == [[[0, 1, -1], 2], [[0, 1, -1, 2, -2], 4], [list(POINTS), 4]]
+    stages = javascript("winograd(cookToom([0, 1, -1], 2), [1, 2, 3, 4], [1, 2, 3])")
+    assert stages["y"] == [14, 20]
+    assert [abs(value) for value in stages["m"]] == [2, 15, 1, 6]
+
+
 # ---- the pages ----------------------------------------------------------------------------------
 
 
@@ -324,7 +368,7 @@ def tags(path):
 
 def test_there_are_the_figures_that_were_promised():
     names = {path.stem for path in PAGES}
-    assert names >= {"convolution", "convolution-backward", "elastic", "tiles"}
+    assert names >= {"convolution", "convolution-backward", "elastic", "tiles", "winograd"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

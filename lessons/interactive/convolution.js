@@ -169,16 +169,10 @@ function inputFor(side, at) {
   const input = element("input", { inputmode: "text", "aria-label": `${end} ${i}, ${j}` });
   input.value = numbersOf(end)[i][j];
   input.addEventListener("change", () => {
-    numbersOf(end)[i][j] = read(input, numbersOf(end)[i][j]);
+    numbersOf(end)[i][j] = numberIn(input, numbersOf(end)[i][j]);
     draw();
   });
   return input;
-}
-
-/** The number in an input, or the one before if it is none. Takes a true minus and a comma. */
-function read(input, before) {
-  const value = Number(input.value.replace(MINUS, "-").replace(",", "."));
-  return input.value.trim() === "" || !Number.isFinite(value) ? before : clamp(value, -99, 99);
 }
 
 /** The sum of products in full, one line for each row of the window. */
@@ -262,7 +256,7 @@ function start() {
   byId("example").addEventListener("change", (event) => { load(event.target.value); draw(); });
   byId("edit").addEventListener("click", () => { state.edit = !state.edit; draw(); });
   byId("bias").addEventListener("change", (event) => {
-    state.bias = read(event.target, state.bias);
+    state.bias = numberIn(event.target, state.bias);
     draw();
   });
   byId("back").addEventListener("click", () => step(-1));

@@ -41,25 +41,30 @@ function controlPoint(i, j) {
 function drawSource() {
   const { height, width, data } = state.image;
   const across = width + 2 * BORDER;
-  paint(byId("source"), height + 2 * BORDER, across, (at) => {
+  const colour = colours();
+  paint(byId("source"), height + 2 * BORDER, across, (at, put) => {
     const [row, column] = [Math.floor(at / across) - BORDER, (at % across) - BORDER];
     const source = mirror(row, height) * width + mirror(column, width);
     const inside = row === clamp(row, 0, height - 1) && column === clamp(column, 0, width - 1);
-    return withLabel(data[source], state.labels.data[source], inside ? 255 : 120);
+    colour(put, data[source], state.labels.data[source], inside ? 255 : 120);
   });
 }
 
-/** Grey, or with labels on: membranes in the red of the lessons' figures. */
-function withLabel(grey, label, opacity = 255) {
-  if (!byId("labels").checked || label) return [grey, grey, grey, opacity];
-  return [0.4 * grey + 128, 0.4 * grey + 56, 0.4 * grey, opacity];
+/** How to paint a pixel: grey, or with labels on, membranes in the red of the lessons' figures. */
+function colours() {
+  const labelled = byId("labels").checked;
+  return (put, grey, label, opacity = 255) => {
+    if (!labelled || label) put(grey, grey, grey, opacity);
+    else put(0.4 * grey + 128, 0.4 * grey + 56, 0.4 * grey, opacity);
+  };
 }
 
 function drawResult(source) {
   const { height, width } = state.image;
   const grey = sampleCubic(state.image, source);
   const labels = sampleNearest(state.labels, source);
-  paint(byId("result"), height, width, (at) => withLabel(grey[at], labels[at]));
+  const colour = colours();
+  paint(byId("result"), height, width, (at, put) => colour(put, grey[at], labels[at]));
 }
 
 /**
@@ -68,12 +73,12 @@ function drawResult(source) {
  */
 function drawLines() {
   const [height, width] = [state.image.height * FINE, state.image.width * FINE];
-  const shown = byId("grid").checked;
-  const fine = sourceCoordinates(state.vectors.map(enlarged), height, width);
-  paint(byId("lines"), height, width, (at) => {
-    if (!shown) return [0, 0, 0, 0];
-    const ink = Math.max(...fine.map((field) => lineInk(field, at, width)));
-    return [230, 159, 0, 230 * ink];
+  byId("lines").hidden = !byId("grid").checked;
+  if (byId("lines").hidden) return;
+  const [rows, columns] = sourceCoordinates(state.vectors.map(enlarged), height, width);
+  paint(byId("lines"), height, width, (at, put) => {
+    const ink = Math.max(lineInk(rows, at, width), lineInk(columns, at, width));
+    put(230, 159, 0, 230 * ink);
   });
 }
 
@@ -83,8 +88,9 @@ function enlarged(part) {
 }
 
 function lineInk(field, at, width) {
-  const next = (neighbour) => field[at + (at + neighbour < field.length ? neighbour : -neighbour)];
-  const slope = Math.hypot(next(1) - field[at], next(width) - field[at]);
+  const below = field[at + (at + width < field.length ? width : -width)];
+  const beside = field[at + ((at + 1) % width ? 1 : -1)];
+  const slope = Math.sqrt((below - field[at]) ** 2 + (beside - field[at]) ** 2);
   const step = STEP * FINE;
   const distance = Math.abs(field[at] - step * Math.round(field[at] / step));
   return clamp(1.3 - distance / Math.max(slope, 0.05), 0, 1);

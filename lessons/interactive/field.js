@@ -101,14 +101,17 @@ function keysWeights(t) {
 /** plain.py::sample_cubic: 4×4 pixels around each point, the outside mirrored. */
 function sampleCubic({ data, height, width }, [rows, columns]) {
   return rows.map((row, at) => {
-    const top = Math.floor(row);
-    const left = Math.floor(columns[at]);
+    const [top, left] = [Math.floor(row), Math.floor(columns[at])];
+    const down = keysWeights(row - top);
     const across = keysWeights(columns[at] - left);
-    const x = [-1, 0, 1, 2].map((tap) => mirror(left + tap, width));
-    return keysWeights(row - top).reduce((sum, weight, i) => {
+    let sum = 0;
+    for (let i = 0; i < 4; i++) {
       const line = mirror(top + i - 1, height) * width;
-      return sum + weight * across.reduce((part, w, j) => part + w * data[line + x[j]], 0);
-    }, 0);
+      for (let j = 0; j < 4; j++) {
+        sum += down[i] * across[j] * data[line + mirror(left + j - 1, width)];
+      }
+    }
+    return sum;
   });
 }
 

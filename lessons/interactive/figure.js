@@ -35,6 +35,12 @@ function factor(value) {
   return value < 0 ? `(${written(value)})` : written(value);
 }
 
+/** The number in an input, or the one before if it is none. Takes a true minus and a comma. */
+function numberIn(input, before) {
+  const value = Number(input.value.replace(MINUS, "-").replace(",", "."));
+  return input.value.trim() === "" || !Number.isFinite(value) ? before : clamp(value, -99, 99);
+}
+
 /** "#mode=input&at=1,1" as an object: a figure can be linked, and looked at, in any state. */
 function fragment() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

@@ -20,11 +20,19 @@ function withMembranes(use) {
   file.src = MEMBRANES;
 }
 
-/** Paint a picture of height × width; `colour(at)` gives [red, green, blue, opacity], 0 … 255. */
-function paint(canvas, height, width, colour) {
+/** Paint height × width pixels: `pixel(at, put)` calls put(red, green, blue, opacity), 0 … 255. */
+function paint(canvas, height, width, pixel) {
   canvas.width = width;
   canvas.height = height;
   const pixels = new ImageData(width, height); // rounds and clips, as the package does for uint8
-  for (let at = 0; at < height * width; at++) pixels.data.set(colour(at), 4 * at);
+  const { data } = pixels;
+  let first = 0;
+  const put = (red, green, blue, opacity) => {
+    data[first] = red;
+    data[first + 1] = green;
+    data[first + 2] = blue;
+    data[first + 3] = opacity;
+  };
+  for (let at = 0; at < height * width; at++, first += 4) pixel(at, put);
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }

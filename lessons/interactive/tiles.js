@@ -36,7 +36,7 @@ function drawWorld({ top, left, height, width }) {
   const longer = Math.max(state.height, state.width);
   // never higher than wide
   byId("pane").style.width = `${(100 * Math.min(width, height)) / height}%`;
-  paint(byId("world"), Math.max(1, Math.round(height / dot)), across, (at) => {
+  paint(byId("world"), Math.max(1, Math.round(height / dot)), across, (at, put) => {
     const row = Math.floor(top + (Math.floor(at / across) + 0.5) * dot);
     const column = Math.floor(left + ((at % across) + 0.5) * dot);
     const inside = row === clamp(row, 0, state.height - 1) &&
@@ -45,7 +45,7 @@ function drawWorld({ top, left, height, width }) {
     const y = Math.floor((mirror(row, state.height) * tall) / longer);
     const x = Math.floor((mirror(column, state.width) * wide) / longer);
     const grey = data[y * wide + x];
-    return [grey, grey, grey, inside ? 255 : 130];
+    put(grey, grey, grey, inside ? 255 : 130);
   });
 }
 
