@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +17,7 @@ import tinyunet
 from tinyunet import checks, geometry
 from tinyunet.checkpoint import load_checkpoint, load_network
 from tinyunet.cli import build_parser, common, demo_command, main, train_command
-from tinyunet.data import normalise, read_segmentation
+from tinyunet.data import StackWriter, normalise, read_segmentation
 from tinyunet.metrics import iou, isbi2012, parted_pairs, seg
 from tinyunet.postprocess import probabilities_to_cells
 from tinyunet.predict import predict_tiled
@@ -150,6 +152,56 @@ def test_predict_cells(made, tmp_path, capsys):
         assert np.array_equal(frame, probabilities_to_cells(page, min_size=3, grow=2))
     count = sum(int(frame.max()) for frame in found.values())
     assert f"{cells}: {count} cells in 2 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", [2, 6])
+def test_sigterm_during_predict_leaves_nothing_half_written(
+    made, tmp_path, monkeypatch, capsys, page
+):
+    """The second page of the probabilities, or the second of the cells when those are written."""
+    real, pages = StackWriter.append, []
+
+    def append(writer, array):
+        real(writer, array)
+        pages.append(array)
+        if len(pages) == page:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    out, cells = tmp_path / "p.tif", tmp_path / "cells"
+    argv = ["predict", made.run, made.images, "--out", out, "--cells", cells, "--device", "cpu"]
+    out.write_bytes(b"an earlier result")
+    monkeypatch.setattr(StackWriter, "append", append)
+    handler = signal.getsignal(signal.SIGTERM)
+    assert tinyunet_(*argv) == 143
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert capsys.readouterr().err.splitlines()[-1] == "tinyunet: terminated"
+    assert len(pages) == page
+    assert [path.name for path in tmp_path.iterdir()] == ["p.tif"]
+    if page == 2:
+        assert out.read_bytes() == b"an earlier result"
+    else:
+        assert len(tifffile.imread(out)) == 4  # that file was whole already
+    monkeypatch.setattr(StackWriter, "append", real)
+    assert tinyunet_(*argv) == 0
+    assert sorted(read_segmentation(cells)) == [0, 1, 2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "p.tif"]
+
+
+def test_cells_go_into_a_folder_that_is_there_and_empty(made, tmp_path, monkeypatch):
+    (tmp_path / "cells").mkdir()
+    monkeypatch.chdir(tmp_path)
+    argv = ["predict", made.run, made.images, "--out", "p.tif", "--cells", "cells"]
+    assert tinyunet_(*argv, "--device", "cpu", "--slices", "3:4") == 0
+    assert [path.name for path in (tmp_path / "cells").iterdir()] == ["mask003.tif"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_commands_run_in_other_threads_too(made, capsys):
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(tinyunet_("info", made.run)))
+    thread.start()
+    thread.join()
+    assert codes == [0]
 
 
 def test_predict_three_classes(tmp_path):

@@ -8,6 +8,8 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,11 +17,12 @@ import pytest
 import tifffile
 from badfiles import BAD_IMAGES, BAD_PAIRS, MASK, MASKS, STACK, sequence, write_tiff
 from runs import FLAGS, snapshot, tiny, tiny_arrays, write_stacks
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from tinyunet.arrays import gpu_problem
 from tinyunet.checkpoint import load_checkpoint, save_checkpoint
 from tinyunet.cli import main
+from tinyunet.data import open_stack
 from tinyunet.rundir import RunFolder
 
 
@@ -169,6 +172,33 @@ def predict(weights=run, images=images, out="p.tif", *flags):
     return command("predict", weights, images, "--out", out, "--device", "cpu", *flags)
 
 
+def _other_run(*flags):
+    """A change to a run: its last checkpoint becomes that of another run, with these flags."""
+
+    def change(folder):
+        other = folder.with_name("other")
+        images, labels = write_stacks(folder.parent)
+        assert main(["train", str(images), str(labels), "--out", str(other), *FLAGS, *flags]) == 0
+        (folder / "last.safetensors").write_bytes((other / "last.safetensors").read_bytes())
+
+    return change
+
+
+def _last(content):
+    """A change to a run: its last checkpoint becomes a file of these bytes."""
+    return lambda folder: (folder / "last.safetensors").write_bytes(content)
+
+
+def _told(**values):
+    """A change to a run: its last checkpoint tells other numbers, its checksum right."""
+
+    def change(folder):
+        tensors, meta = load_checkpoint(folder / "last.safetensors")
+        save_checkpoint(folder / "last.safetensors", tensors, {**meta, **values})
+
+    return change
+
+
 def _set(dictionary, key, value):
     dictionary[key] = value
 
@@ -308,6 +338,56 @@ TRAIN_LATE = [  # what was found is said before these
         "last.safetensors: fails its checksum: the file was damaged after it was written",
     ),
     (
+        "resumed from another run's checkpoint",
+        _resumed(_other_run("--seed", "8")),
+        "copy/last.safetensors: not a checkpoint of this run: at its step, 12, log.csv does not te",
+    ),
+    (
+        "resumed from the first checkpoint of a longer run",
+        _resumed(_other_run("--seed", "8", "--steps", "3")),
+        "last.safetensors: not a checkpoint of this run: at its step, 3, log.csv does not tell its",
+    ),
+    (
+        "resumed from another run's checkpoint of another architecture",
+        _resumed(_other_run("--base", "3", "--steps", "6")),
+        "copy/last.safetensors: not a checkpoint of this run: at its step, 6, log.csv does not tel",
+    ),
+    (
+        "resumed from a checkpoint of another step",
+        _resumed(_told(step=11)),
+        "last.safetensors: not a checkpoint of this run: at its step, 11, log.csv does not tell",
+    ),
+    (
+        "resumed from a checkpoint of step 0 with a log of 12",
+        _resumed(_told(step=0, loss=None)),
+        "last.safetensors: not a checkpoint of this run: at its step, 0, log.csv does not tell its",
+    ),
+    (
+        "resumed from a checkpoint of words",
+        _resumed(_told(log_size="all", step="last")),
+        "last.safetensors: not a checkpoint of this run: at its step, 'last', log.csv does not",
+    ),
+    (
+        "resumed from a checkpoint without a log",
+        _resumed(_told(log_size=0)),
+        "last.safetensors: not a checkpoint of this run: at its step, 12, log.csv does not tell",
+    ),
+    (
+        "resumed from text called last.safetensors",
+        _resumed(_last(b"my notes")),
+        "copy/last.safetensors: not a whole safetensors file",
+    ),
+    (
+        "resumed from another program's last.safetensors",
+        _resumed(_last(save({"weight": np.zeros((2, 2), np.float32)}))),
+        "copy/last.safetensors: a safetensors file, but not one that tinyunet wrote",
+    ),
+    (
+        "resumed from a pickle called last.safetensors",
+        _resumed(_last(pickle.dumps({"params/out.bias": [0.0, 1.0]}))),
+        "copy/last.safetensors: not a whole safetensors file",
+    ),
+    (
         "resumed with a log cut short",
         _resumed(lambda folder: _truncate(folder / "log.csv", 60)),
         "log.csv: shorter than when the checkpoint was written",
@@ -342,6 +422,51 @@ RESUME_EARLY = [
         "settings impossible",
         _resumed(_settings('{"settings": {"steps": 0}, "data": ""}')),
         "settings.json: damaged .steps 0 is not at least 1",
+    ),
+    (
+        "settings of infinite depth",
+        _resumed(_settings('{"settings": {"depth": 1e999}, "data": ""}')),
+        "settings.json: damaged .depth inf is not a whole number.$",
+    ),
+    (
+        "settings of an infinite tile",
+        _resumed(_settings('{"settings": {"tile": 1e999}, "data": ""}')),
+        "settings.json: damaged .tile inf is not a whole number.$",
+    ),
+    (
+        "settings of NaN steps",
+        _resumed(_settings('{"settings": {"steps": NaN}, "data": ""}')),
+        "settings.json: damaged .steps nan is not a whole number.$",
+    ),
+    (
+        "settings of half a channel",
+        _resumed(_settings('{"settings": {"base": 1.5}, "data": ""}')),
+        "settings.json: damaged .base 1.5 is not a whole number.$",
+    ),
+    (
+        "settings of a word",
+        _resumed(_settings('{"settings": {"elastic": "no"}, "data": ""}')),
+        "settings.json: damaged .elastic 'no' is not True or False.$",
+    ),
+    (
+        "settings of two lines",
+        _resumed(_settings('{"settings": {"a\\nb\\u001b": 1}, "data": ""}')),
+        "settings.json: damaged .* unexpected keyword argument 'a b '.$",
+    ),
+    (
+        "settings of no text",
+        _resumed(lambda folder: (folder / "settings.json").write_bytes(b"\xff\xfe{}")),
+        "settings.json: damaged .'utf-8' codec can't decode",
+    ),
+    (
+        "settings of too many digits",
+        _resumed(_settings('{"settings": {"seed": ' + "1" * 5000 + '}, "data": ""}')),
+        "settings.json: damaged .Exceeds the limit",
+    ),
+    (
+        "a foreign file called last.safetensors, no run",
+        train("--resume", out=folder("r", "last.safetensors")),
+        "r: holds last.safetensors but no settings.json: cannot be resumed$",
     ),
     (
         "settings nested",
@@ -388,6 +513,21 @@ WEIGHTS = [
     ("header a word", header({"tinyunet": "x"}), "its metadata are damaged"),
     ("header a list", header({"tinyunet": "[]"}), "its metadata are damaged"),
     ("header nested", header({"tinyunet": "[" * 100_000}), "its metadata are damaged"),
+    (
+        "header of too many digits",
+        header({"tinyunet": '{"format": "tinyunet-1", "sha256": "", "meta": ' + "1" * 5000 + "}"}),
+        "w.safetensors: its metadata are damaged .Exceeds the limit",
+    ),
+    (
+        "a tensor of two lines",
+        weights(lambda t, m: _set(t, "ex\n\x1btra", np.zeros(3))),
+        "w.safetensors: holds tensors that no checkpoint has: ex tra$",
+    ),
+    (
+        "a parameter of two lines",
+        weights(lambda t, m: _set(t, "params/a\u2028b", np.zeros(3))),
+        r"w.safetensors: params/a b is \(3,\), its architecture has no such tensor$",
+    ),
     (
         "meta a list",
         header({"tinyunet": json.dumps({"format": "tinyunet-1", "sha256": "", "meta": []})}),
@@ -773,8 +913,18 @@ def test_wrong_weights(build, message, f, capsys):
 def test_wrong_images(build, message, f, capsys):
     file = build(f.new)
     check_refused(predict(images=lambda f: file), f, message, capsys, early=False)
-    check_refused(train(images=file), f, ".", capsys)
-    check_refused(evaluate(lambda f: file), f, ".", capsys)
+    check_refused(train(images=file, labels=fitting_labels(file, f)), f, message, capsys)
+    check_refused(evaluate(lambda f: file), f, message, capsys)
+
+
+def fitting_labels(file, f):
+    """Labels of the images' number and size, so that nothing but the images is wrong."""
+    try:
+        stack = open_stack(file)
+    except (ValueError, OSError):
+        return f.good.labels  # refused before the labels matter
+    made = [np.arange(height * width).reshape(height, width) % 2 for height, width in stack.sizes]
+    return write_tiff(f.new / "fitting.tif", np.stack(made).astype(np.uint8))
 
 
 @pytest.mark.parametrize(("build", "message"), [pytest.param(b, m, id=n) for n, b, m in BAD_PAIRS])
@@ -788,6 +938,20 @@ def test_wrong_pairs(build, message, f, capsys):
 @pytest.mark.skipif(gpu_problem() is None, reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there(f, capsys):
     check_refused(train("--device", "gpu"), f, "^device 'gpu' cannot be used: ", capsys)
+
+
+def test_the_c_library_keeps_quiet_too(f):
+    """libtiff writes to the terminal by itself, past Python and past the checks above."""
+    rows = {name: build for name, build, _ in BAD_IMAGES}
+    for name in ("damaged LZW", "damaged Zstandard", "float64 by PackBits"):
+        (f.new / name).mkdir()
+        argv = ["predict", f.good.run, rows[name](f.new / name), "--out", "p.tif"]
+        command = [sys.executable, "-m", "tinyunet", *map(str, argv), "--device", "cpu"]
+        process = subprocess.run(command, capture_output=True, text=True)
+        assert process.returncode == 2
+        said = [line for line in process.stderr.splitlines() if line and "pages" not in line]
+        assert len(said) == 1, process.stderr
+        assert said[0].startswith("tinyunet: error: ")
 
 
 def test_a_folder_that_another_run_writes_into(f, capsys):

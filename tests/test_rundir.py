@@ -196,6 +196,40 @@ def test_a_log_shorter_than_the_checkpoint_says(tmp_path):
     assert (tmp_path / "log.csv").read_text() == HEADER
 
 
+@pytest.mark.parametrize(
+    ("size", "step", "loss", "message"),
+    [
+        (len(HEADER), 0, None, None),
+        (len(HEADER) + 8, 9, 0.5, None),
+        (len(HEADER) + 18, 10, 0.25, None),
+        (len(HEADER) + 18, 10, 0.5, "step, 10, log.csv does not tell its loss, 0.5$"),
+        (len(HEADER) + 18, 1, 0.25, "at its step, 1, "),
+        (len(HEADER) + 18, 0, None, "at its step, 0, log.csv does not tell its loss, None$"),
+        (len(HEADER) + 17, 10, 0.25, "at its step, 10"),  # in the middle of a line
+        (len(HEADER) + 8, 10, 0.25, "at its step, 10"),
+        (len(HEADER) + 1, 0, None, "at its step, 0"),
+        (0, 0, None, "at its step, 0"),
+        (-5, 0, None, "at its step, 0"),
+        (None, 9, 0.5, "at its step, 9"),
+        (True, 9, 0.5, "at its step, 9"),
+        (len(HEADER) + 28, 11, 0.125, "log.csv: shorter than when the checkpoint was written$"),
+    ],
+)
+def test_the_log_must_tell_what_the_checkpoint_tells(tmp_path, size, step, loss, message):
+    begun(tmp_path)
+    text = f"{HEADER}9,0.5,,\n10,0.25,,\n11,0.125"
+    (tmp_path / "log.csv").write_text(text)
+    (tmp_path / "last.safetensors").write_text("")
+    meta = {"log_size": size, "step": step, "loss": loss}
+    with RunFolder(tmp_path, resume=True) as folder:
+        if message is None:
+            folder.check_checkpoint(meta)
+        else:
+            with pytest.raises(ValueError, match=message):
+                folder.check_checkpoint(meta)
+    assert (tmp_path / "log.csv").read_text() == text
+
+
 def test_a_lost_log_is_not_made_anew(tmp_path):
     begun(tmp_path)
     (tmp_path / "log.csv").unlink()
@@ -226,11 +260,12 @@ def test_an_error_of_the_disk_names_the_log_and_frees_the_folder(tmp_path, monke
         ("step,loss\n1,2\n", "log.csv: not a log of a run"),
         (HEADER + "1,0.5,,\n2,0.5\n", r"log.csv: line 3 is damaged \(wrong number of columns\)$"),
         (HEADER + "x,0.5,,\n", "log.csv: line 2 is damaged .invalid literal"),
+        (HEADER + "1,0.5,,\n\udcff\udcff,0.5,,\n", "log.csv: line 3 is damaged .invalid literal"),
         (HEADER + "1,much,,\n", "log.csv: line 2 is damaged .could not convert"),
     ],
 )
 def test_a_damaged_log(tmp_path, text, message):
-    (tmp_path / "log.csv").write_text(text)
+    (tmp_path / "log.csv").write_text(text, errors="surrogateescape")
     with pytest.raises(ValueError, match=message):
         read_log(tmp_path / "log.csv")
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from runs import TINY, tiny
 
@@ -61,6 +62,23 @@ def test_the_defaults_are_the_papers_or_documented():
         ("val", (3, 3), r"^validation range \(3, 3\) is not FIRST:BEHIND_LAST, as in 20:24$"),
         ("val", (-1, 3), "FIRST:BEHIND_LAST"),
         ("val", (1, 2, 3), "FIRST:BEHIND_LAST"),
+        ("val", (0.5, 2), "FIRST:BEHIND_LAST"),
+        ("val", (0, float("inf")), "FIRST:BEHIND_LAST"),
+        ("depth", float("inf"), "^depth inf is not a whole number$"),
+        ("tile", 572.0, "^tile 572.0 is not a whole number$"),
+        ("base", 1.5, "^base 1.5 is not a whole number$"),
+        ("steps", float("nan"), "^steps nan is not a whole number$"),
+        ("val_every", "5", "^val_every '5' is not a whole number$"),
+        ("checkpoint_every", None, "^checkpoint_every None is not a whole number$"),
+        ("seed", True, "^seed True is not a whole number$"),
+        ("border", [2], r"^border \[2\] is not a whole number$"),
+        ("rate", "0.1", "^rate '0.1' is not a number$"),
+        ("rate", True, "^rate True is not a number$"),
+        ("w0", 10**400, "^w0 10+ is not a number$"),
+        ("sigma", None, "^sigma None is not a number$"),
+        ("elastic", 1, "^elastic 1 is not True or False$"),
+        ("weight_map", "no", "^weight_map 'no' is not True or False$"),
+        ("precision", 32, "^precision 32 is not a word$"),
         ("precision", "float16", "^precision 'float16' is not one of float32, tf32, bf16$"),
     ],
 )
@@ -76,6 +94,7 @@ def test_refused(name, value, message):
         {"dropout": 0, "momentum": 0, "w0": 0, "border": 0, "seed": 0},
         {"val": (0, 1)},
         {"tile": 188},
+        {"steps": np.int64(7), "rate": np.float32(0.5), "sigma": 3, "w0": 1e308},
     ],
 )
 def test_the_least_that_is_accepted(values):

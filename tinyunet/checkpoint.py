@@ -58,6 +58,11 @@ def _sync_folder(folder):
         os.close(handle)
 
 
+def printable(text):
+    """Return `text` in one line: names and values out of a file may hold line ends and worse."""
+    return "".join(c if c.isprintable() else " " for c in str(text)).strip()
+
+
 def checksum(tensors, meta):
     """Return the SHA-256 (hex) over the metadata and each tensor's name, dtype, shape, bytes."""
     digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
@@ -112,7 +117,7 @@ def load_checkpoint(path):
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         # AttributeError: a dtype that NumPy has no name for
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = printable(error) or type(error).__name__
         raise ValueError(f"{path}: not a whole safetensors file ({reason})") from error
     if header is None:
         raise ValueError(f"{path}: a safetensors file, but not one that tinyunet wrote")
@@ -120,11 +125,12 @@ def load_checkpoint(path):
         header = json.loads(header)
         known, digest, meta = header["format"] == FORMAT, header["sha256"], header["meta"]
         built = meta["architecture"]
-    except (json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: its metadata are damaged ({error})") from error
+        right = checksum(tensors, meta) == digest
+    except (ValueError, RecursionError, TypeError, KeyError) as error:  # JSON's are ValueErrors
+        raise ValueError(f"{path}: its metadata are damaged ({printable(error)})") from error
     if not known:
         raise ValueError(f"{path}: its format is {header['format']!r}: wanted {FORMAT!r}")
-    if checksum(tensors, meta) != digest:
+    if not right:
         raise ValueError(f"{path}: fails its checksum: the file was damaged after it was written")
     _check_tensors(path, tensors, built)
     return tensors, meta
@@ -138,7 +144,7 @@ def _check_tensors(path, tensors, built):
     kinds = {name.partition("/")[0] for name in tensors} - {"params", "velocity"}
     if kinds:
         raise ValueError(
-            f"{path}: holds tensors that no checkpoint has: {', '.join(sorted(kinds))}"
+            f"{path}: holds tensors that no checkpoint has: {printable(', '.join(sorted(kinds)))}"
         )
     wanted = _shapes(path, built)
     for kind in ("params", "velocity"):
@@ -148,10 +154,11 @@ def _check_tensors(path, tensors, built):
         for name in sorted({*wanted, *part}):
             has = part[name].shape if name in part else "missing"
             needs = wanted.get(name, "no such tensor")
+            which = f"{path}: {kind}/{printable(name)}"
             if has != needs:
-                raise ValueError(f"{path}: {kind}/{name} is {has}, its architecture has {needs}")
+                raise ValueError(f"{which} is {has}, its architecture has {needs}")
             if part[name].dtype.kind != "f" or not np.isfinite(part[name]).all():
-                raise ValueError(f"{path}: {kind}/{name} holds NaN, infinity or no floats")
+                raise ValueError(f"{which} holds NaN, infinity or no floats")
 
 
 def _shapes(path, built):
@@ -163,7 +170,7 @@ def _shapes(path, built):
             *(built[name] for name in ("in_channels", "n_classes", "depth", "base"))
         )
     except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: its architecture is damaged ({error})") from error
+        raise ValueError(f"{path}: its architecture is damaged ({printable(error)})") from error
 
 
 def architecture(net):
@@ -200,7 +207,7 @@ def load_network(path, device="auto", dtype="float32"):
         net = UNet(**meta["architecture"], dtype=dtype, device=device)
         net.load(strip_prefix(tensors, "params/"))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {printable(error)}") from error
     return net, meta
 
 

@@ -15,7 +15,7 @@ import json
 import os
 from pathlib import Path
 
-from tinyunet.checkpoint import atomic_write
+from tinyunet.checkpoint import atomic_write, printable
 from tinyunet.settings import Settings
 
 HEADER = "step,loss,val_loss,val_wrong\n"
@@ -99,6 +99,27 @@ class RunFolder:
     def read_settings(self):
         """Return (`Settings`, data fingerprint) of the run, as `read_settings` does."""
         return read_settings(self.path)
+
+    def check_checkpoint(self, meta):
+        """Raise ValueError unless the log goes with the last checkpoint, whose metadata is `meta`.
+
+        The log notes the loss to its last digit, so where it ended when this run's checkpoint was
+        written stands the very step and loss that the checkpoint tells. One of another run that
+        somebody put here under this name tells others, and nothing may be overwritten with it.
+        """
+        size, step, loss = meta["log_size"], meta["step"], meta["loss"]
+        told = HEADER if step == 0 else f"{step},{loss!r},"
+        with open(self.log_file, "rb") as log:
+            known = type(size) is int and size > 0
+            before = log.read(size) if known else b""
+            if known and len(before) < size:
+                raise ValueError(f"{self.log_file}: shorter than when the checkpoint was written")
+        line = before.splitlines(keepends=True)[-1:] or [b""]
+        if not (line[0].startswith(told.encode()) and line[0].endswith(b"\n")):
+            raise ValueError(
+                f"{self.last}: not a checkpoint of this run: at its step, {step!r}, log.csv does "
+                f"not tell its loss, {loss!r}"
+            )
 
     def open_log(self, size):
         """Open the log for adding lines, cut back to its first `size` bytes (0: a new log).
@@ -204,13 +225,13 @@ def read_settings(folder):
         content = json.loads(file.read_text(encoding="utf-8"))
         return Settings(**content["settings"]), str(content["data"])
     except (ValueError, RecursionError, KeyError, TypeError) as error:  # JSON's are ValueErrors
-        raise ValueError(f"{file}: damaged ({error})") from error
+        raise ValueError(f"{file}: damaged ({printable(error)})") from error
 
 
 def read_log(path):
     """Return the columns of a log.csv as a dict of lists; None where a step was not validated."""
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     names = HEADER.strip().split(",")
     if not lines or lines[0] + "\n" != HEADER:
         raise ValueError(f"{path}: not a log of a run: its first line is not {HEADER.strip()!r}")

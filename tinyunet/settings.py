@@ -1,11 +1,18 @@
 """Everything that decides what a training run computes, in one place, checked before it starts."""
 
 import dataclasses
+import numbers
 from dataclasses import dataclass
 
 from tinyunet import geometry
 
 PRECISIONS = ("float32", "tf32", "bf16")
+KINDS = {  # what stands for the type of a default; True is no number here, though Python takes it
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a word"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class Settings:
     precision: str = "float32"
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if field.default is not None:
+                _check_kind(field.name, getattr(self, field.name), type(field.default))
         geometry.check_size(self.tile, self.depth, "tile")
         for name in ("base", "steps", "val_every", "checkpoint_every"):
             if getattr(self, name) < 1:
@@ -75,7 +85,8 @@ class Settings:
             raise ValueError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         if self.val is not None:
             object.__setattr__(self, "val", tuple(self.val))
-            if len(self.val) != 2 or not 0 <= self.val[0] < self.val[1]:
+            whole = all(isinstance(number, numbers.Integral) for number in self.val)
+            if not whole or len(self.val) != 2 or not 0 <= self.val[0] < self.val[1]:
                 raise ValueError(
                     f"validation range {self.val} is not FIRST:BEHIND_LAST, as in 20:24"
                 )
@@ -104,3 +115,12 @@ class Settings:
             for name in mine
             if mine[name] != theirs[name] and (name != "steps" or self.decay)
         ]
+
+
+def _check_kind(name, value, kind):
+    """Raise ValueError unless `value` is of the kind of the setting `name`'s default."""
+    accepted, words = KINDS[kind]
+    fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
+    too_long = kind is float and isinstance(value, int) and abs(value) > 2**1023  # for a float
+    if not fits or too_long:
+        raise ValueError(f"{name} {value!r} is not {words}")

@@ -264,6 +264,7 @@ class _Run:
                 f"{self.folder.last}: holds weights only, no state of training to go on from "
                 f"(missing: {', '.join(missing) or 'velocity'})"
             )
+        self.folder.check_checkpoint(meta)
         self.net.load(strip_prefix(tensors, "params/"))
         for name, value in velocity.items():
             self.sgd.velocity[name][...] = self.net.device.asarray(value)

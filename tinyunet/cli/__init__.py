@@ -1,12 +1,14 @@
 """The command line: it only parses, calls and reports. `tinyunet --help` lists the commands.
 
 Progress goes to stderr, results to stdout. Whatever goes wrong is one line, "tinyunet: error: …",
-and exit code 2; a run that Ctrl-C stopped has saved its state and exits with 130.
+and exit code 2; a run that Ctrl-C or SIGTERM stopped has saved its state and exits with 130 or 143.
 """
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 
@@ -54,7 +56,7 @@ def main(argv=None):
 
     try:
         arguments = build_parser().parse_args(argv)
-        with _short_warnings():
+        with _short_warnings(), _cleaning_up():
             return arguments.run(arguments) or 0
     except (
         ValueError,
@@ -69,6 +71,33 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("tinyunet: interrupted", file=sys.stderr)
         return 130
+    except Terminated:
+        print("tinyunet: terminated", file=sys.stderr)
+        return 143
+
+
+class Terminated(BaseException):
+    """SIGTERM came; no Exception, so that nothing on the way takes it for one of its errors."""
+
+
+@contextmanager
+def _cleaning_up():
+    """Let SIGTERM end a command as Ctrl-C does: half-written files are removed on the way out.
+
+    Python would die at once and leave them. (A training sets handlers of its own: it saves first.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+
+    def handle(_number, _frame):
+        raise Terminated
+
+    kept = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
 
 
 @contextmanager
@@ -85,10 +114,12 @@ def _short_warnings():
 
 
 def _report(error):
+    from tinyunet.checkpoint import printable
+
     if isinstance(error, BrokenPipeError):  # the reader of our output left, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(printable(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         message = f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):

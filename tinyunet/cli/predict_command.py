@@ -1,5 +1,8 @@
 """`tinyunet predict`: images of any size to probabilities, slice by slice, or to cells."""
 
+import os
+import secrets
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,8 +130,17 @@ class Pages:
 
 
 def write_cells(folder, label_maps, first):
-    """Write the label maps as the Cell Tracking Challenge wants them."""
+    """Write the label maps as the Cell Tracking Challenge wants them: all of them or none.
+
+    They grow in a hidden folder beside, which takes the name once it is complete.
+    """
     from tinyunet.data import write_label_frames
 
-    write_label_frames(folder, label_maps, first)
+    final = folder.resolve()
+    hidden = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    try:
+        write_label_frames(hidden, label_maps, first)
+        os.replace(hidden, final)  # which is not there, or empty
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
     print(f"{folder}: {sum(int(m.max()) for m in label_maps)} cells in {len(label_maps)} frames")

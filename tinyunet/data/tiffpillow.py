@@ -9,6 +9,8 @@ Lesson: lessons/11-training.md.
 """
 
 import io
+import os
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -45,7 +47,27 @@ def unpack_by_pillow(page, strips):
     directory.save(file)
     file.write(b"".join(strips))
     file.seek(0)
-    with TiffImageFile(file) as image:
+    with TiffImageFile(file) as image, _quiet_libtiff():
         pixels = np.asarray(image)
     lines = np.packbits(pixels, axis=1) if fax else pixels
     return [part.tobytes() for part in np.split(lines, np.cumsum(rows)[:-1])]
+
+
+@contextmanager
+def _quiet_libtiff():
+    """Keep the C library inside Pillow from writing to the terminal, past all of Python.
+
+    What it complains about there ("Using code not yet in table"), Pillow raises as well.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all: nobody to disturb
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
