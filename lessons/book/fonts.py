@@ -10,6 +10,8 @@ import logging
 import re
 from pathlib import Path
 
+from lessons.book.mathml import italic
+
 ALWAYS = "0123456789()[]{}|⟨⟩+−=/.,"
 
 
@@ -32,15 +34,3 @@ def write_math_font(folder):
     cutter.populate(text=characters + "".join(map(italic, characters)))
     cutter.subset(loaded)
     subset.save_font(loaded, str(Path(folder) / "_static" / "math.woff"), options)
-
-
-def italic(character):
-    """Return the mathematical italic of a Latin or Greek letter, and anything else as it is."""
-    if character == "h":
-        return "ℎ"
-    for start, end, first in (("A", "Z", 0x1D434), ("a", "z", 0x1D44E), ("Α", "Ω", 0x1D6E2)):
-        if start <= character <= end:
-            return chr(first + ord(character) - ord(start))
-    if "α" <= character <= "ω":
-        return chr(0x1D6FC + ord(character) - ord("α"))
-    return {"ε": "𝜀", "ϵ": "𝜖"}.get(character, character)

@@ -45,6 +45,9 @@ def _tag(element):
 
 def _mend(parent):
     children = list(parent)
+    if _tag(parent) == "mtable":  # browsers leave the letters of a table upright
+        for letter in parent.iter(f"{{{NAMESPACE}}}mi"):
+            letter.text = italic(letter.text or "")
     for child in children:
         if _tag(child) == "mo" and len(child):  # \mathrel{+=} wraps operators in an operator
             child.text = "".join(child.itertext())
@@ -63,6 +66,16 @@ def _mend(parent):
             _mend_token(child, before, after, _tag(parent) in ("mrow", "math", "mtd", "mstyle"))
         elif _function(child) and _tag(child) != "mrow":
             _space_function(child[0], before, after)
+
+
+def italic(character):
+    """Return the mathematical italic of a Latin or Greek letter, and anything else as it is."""
+    if character == "h":
+        return "ℎ"
+    for start, end, first in (("A", "Z", 0x1D434), ("a", "z", 0x1D44E), ("α", "ω", 0x1D6FC)):
+        if len(character) == 1 and start <= character <= end:
+            return chr(first + ord(character) - ord(start))
+    return character
 
 
 def _function(element):
@@ -87,10 +100,10 @@ def _mend_token(token, before, after, in_row):
         if token.get("form") == "prefix":
             token.set("lspace", "0")
             token.set("rspace", "0")
-    elif text == "∂":
+    elif text in ("∂", "∞", "…"):  # operators to the converter, with the space of operators
         token.tag = f"{{{NAMESPACE}}}mi"
         token.set("mathvariant", "normal")
-    elif text in ("/", "."):
+    elif text in ("/", ".") or (_tag(token) == "mo" and before is None and after is None):
         token.set("lspace", "0")
         token.set("rspace", "0")
     elif text in FUNCTIONS and in_row:
