@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinyunet import ops
-from tinyunet.kernels import cpu, jit, threads, winograd
+from tinyunet.kernels import cpu, jit, pointwise, threads
 from tinyunet.ops import naive
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="numba cannot compile here")
@@ -269,18 +269,18 @@ def test_products_outside_the_threads_are_held_to_one_blas_thread_too(monkeypatc
     if not threads._blas:
         pytest.skip("no BLAS whose threads can be set")
     library, seen = threads._blas[0], []
-    transform = winograd.transform_filters
+    conv1x1 = pointwise.conv1x1
 
-    def spy(weight):
+    def spy(*arrays):
         seen.append(library.get_num_threads())
-        return transform(weight)
+        return conv1x1(*arrays)
 
-    monkeypatch.setattr(winograd, "transform_filters", spy)
+    monkeypatch.setattr(pointwise, "conv1x1", spy)
     before = threads.get_threads()
     try:
         threads.set_threads(2)
-        x, weight, bias, _ = layer(1, 6, 6, 9, 9)
-        cpu.conv2d_relu(x, weight, bias)
+        x, weight, bias, _ = layer(1, 6, 6, 9, 9, size=1)
+        cpu.conv2d(x, weight, bias)
         assert seen == [1]
         assert library.get_num_threads() == 2
     finally:

@@ -122,6 +122,11 @@ def test_cut_covers_everything_once():
     assert threads.cut(5, 0) == [(i, i + 1) for i in range(5)]
     assert threads.cut(1) == [(0, 1)]
     assert threads.cut(0) == []
+    assert threads.cut(7, at_least=3) == [(0, 3), (3, 7)]
+    assert threads.cut(7, at_least=4) == [(0, 7)]
+    assert threads.cut(7, at_least=8) == [(0, 7)]
+    assert threads.cut(7, 3, at_least=4) == [(0, 2), (2, 4), (4, 7)]
+    assert threads.cut(2, at_least=0) == [(0, 1), (1, 2)]
 
 
 def test_a_forked_child_makes_its_own_threads():

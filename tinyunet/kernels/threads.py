@@ -101,13 +101,14 @@ def run(work, blocks):
             raise error
 
 
-def cut(n_items, at_most=None):
+def cut(n_items, at_most=None, at_least=1):
     """Cut 0 … n_items into equal ranges [(first, last), …] of at most `at_most` items.
 
-    There are at least as many ranges as threads, as far as the items go.
+    There are at least as many ranges as threads, as far as the items go, but not more than can
+    have `at_least` items each: waking a thread takes as long as some 10,000 multiplications.
     """
     pieces = 1 if at_most is None else -(-n_items // max(1, at_most))
-    n = max(get_threads(), pieces)
+    n = max(min(get_threads(), n_items // max(1, at_least)), pieces, 1)
     edges = [n_items * piece // n for piece in range(n + 1)]
     return [(first, last) for first, last in pairwise(edges) if last > first]
 

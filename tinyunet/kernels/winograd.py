@@ -6,7 +6,7 @@ construction. Arrays are channels last: x (N, H, W, C), y (N, Ho, Wo, K), weight
 Four outputs in a row need 12 multiplications directly and 6 here, so a 4×4 tile needs 36 instead
 of 144:  y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A  for a 6×6 input tile d and a 3×3 filter g. With all tiles
 and channels, the ⊙ becomes 36 matrix products, one a position:  M[p] = V[p] · U[p]  with
-V (36, T, C), U (36, C, K), M (36, T, K). The backward is the adjoint of each linear step:
+V (T, 36, C), U (36, C, K), M (T, 36, K). The backward is the adjoint of each linear step:
 
     dM = A dy Aᵀ     dU[p] = V[p]ᵀ · dM[p]     dweight = Gᵀ dU G
                      dV[p] = dM[p] · U[p]ᵀ     dx = overlapping sum of B dV Bᵀ
@@ -18,7 +18,21 @@ from math import prod
 
 import numpy as np
 
-from tinyunet.kernels import threads, winograd_tiles
+from tinyunet.kernels import threads
+from tinyunet.kernels.jit import jit
+from tinyunet.kernels.vector import LANES
+from tinyunet.kernels.winograd_filters import (
+    filter_gradient,
+    transform_filters,
+)
+from tinyunet.kernels.winograd_products import ROWS, add_transposed, multiply
+from tinyunet.kernels.winograd_tiles import (
+    POINTS,
+    gather_gradients,
+    gather_inputs,
+    scatter_gradients,
+    scatter_outputs,
+)
 from tinyunet.kernels.workspace import empty
 
 
@@ -53,38 +67,34 @@ def polynomial(roots):
 
 
 # The usual points are 0, ±1, ±2; with ±5/8 and ±3/2 the values stay closer to one another and the
-# rounding error is half as large. `winograd_tiles` has Aᵀ and Bᵀ as arithmetic.
-AT, G, BT = (np.array(matrix) for matrix in cook_toom(winograd_tiles.POINTS))
-# G g Gᵀ as one product over the nine taps: 36×9, float32 rounded once.
-GG = np.kron(G, G).astype(np.float32)
+# rounding error is half as large. `winograd_tiles` and `winograd_filters` have these as arithmetic.
+AT, G, BT = (np.array(matrix) for matrix in cook_toom(POINTS))
 
-# Measured on a machine with 1 MB of second-level cache a core (benchmarks/ladder.py). V and M of
-# the tiles worked on at a time, 36·(C + K) floats each, do best at about 1 MB: at 16 channels,
-# 8 MB take 1.9 times as long. But they should not be smaller than twice U, which every block reads
-# from end to end. From 2¹⁶ pairs of channels on, U is 9 MB, and sharing out the channels is
-# best: 0.8 of the time at 256→256 channels, 0.6 at 512→512.
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**19
+LEAST_TILES = 24
+PANEL = 64  # channels worked on at a time there
 MANY_PAIRS = 2**16
-PANEL = 128  # channels worked on at a time there; 64 take 1.1 times as long
+FEW_PAIRS = 2**13  # of channels: less is not worth waking a thread for
 
 
 def conv3x3_relu(x, weight, bias):
     """y (N, Ho, Wo, K) = max(0, x ⋆ weight + bias) for x (N, H, W, C), all float32, C-ordered."""
     n, height, width, _ = x.shape
     y = empty((n, height - 2, width - 2, len(weight)))
-    if many_channels(weight):
-        _forward_by_channels(x, weight, bias, y)
-    else:
-        _forward_by_tiles(x, weight, bias, y)
+    padded = np.zeros(sixteens(len(weight)), np.float32)
+    padded[: len(weight)] = bias
+    forward = _forward_by_channels if many_channels(x.shape, weight) else _forward_by_tiles
+    forward(x, weight, padded, y)
     return y
 
 
 def conv3x3_relu_backward(dy, x, weight, y, need_dx=True):
     """(dx or None, dweight, dbias) for dy (N, Ho, Wo, K), given conv3x3_relu's x, weight and y."""
     dx = empty(x.shape) if need_dx else None
-    if many_channels(weight):
-        return _backward_by_channels(dy, x, weight, y, dx)
-    return _backward_by_tiles(dy, x, weight, y, dx)
+    dweight = np.empty_like(weight)
+    backward = _backward_by_channels if many_channels(x.shape, weight) else _backward_by_tiles
+    dbias = backward(dy, x, weight, y, dx, dweight)
+    return dx, dweight, dbias[: len(weight)].astype(np.float32)
 
 
 def tile_grid(shape):
@@ -93,158 +103,229 @@ def tile_grid(shape):
     return n * ((height + 1) // 4), (width + 1) // 4
 
 
-def many_channels(weight):
-    """Whether to share out the channels, and not the tiles, to the threads.
-
-    Each thread then transforms the filters of its own panels of channels only. All of U at once
-    would be 151 MB at 1024 channels, written to main memory and read back.
-    """
+def many_channels(shape, weight):
+    """Whether to share out the channels, and not the tiles, to the threads."""
     return weight.shape[0] * weight.shape[1] >= MANY_PAIRS
 
 
-def transform_filters(weight):
-    """U (36, C, K) = G g Gᵀ for weight (K, C, 3, 3)."""
+def sixteens(channels):
+    """`channels` filled up to whole vectors."""
+    return -(-channels // LANES) * LANES
+
+
+def tile_buffer(tiles, channels):
+    """Memory for V, M or a gradient of theirs, of `tiles` filled up to whole blocks."""
+    return empty((-(-tiles // ROWS) * ROWS, 36, sixteens(channels)))
+
+
+def filters(weight, first, last):
+    """U (36, panels, C, 16) for the output channels first … last - 1 of weight (K, C, 3, 3).
+
+    With `weight.transpose(1, 0, 2, 3)`, Uᵀ for input channels: what dx needs.
+    """
+    channels = weight.shape[1]
+    U = empty((36, sixteens(last - first) // LANES, channels, LANES))
+    transform_filters(weight, first, last, 0, channels, U)
+    return U
+
+
+def all_filters(weight):
+    """`filters` for all output channels, the work shared out to the threads."""
     out_channels, channels = weight.shape[:2]
-    taps = weight.transpose(1, 0, 2, 3).reshape(channels * out_channels, 9)
-    U = empty((36, channels * out_channels))
-    return np.matmul(GG, taps.T, out=U).reshape(36, channels, out_channels)
+    U = empty((36, sixteens(out_channels) // LANES, channels, LANES))
+
+    def work(_, share):
+        for c0, c1 in share:
+            transform_filters(weight, 0, out_channels, c0, c1, U)
+
+    threads.run(work, threads.cut(channels, at_least=FEW_PAIRS // out_channels))
+    return U
 
 
-def transform_filters_transposed(weight):
-    """Uᵀ (36, K, C), the form that the backward multiplies with."""
+def tiles_at_a_time(weight):
+    """How many tiles go through all stages while they are in the cache."""
     out_channels, channels = weight.shape[:2]
-    U = empty((36, out_channels * channels))
-    np.matmul(GG, weight.reshape(out_channels * channels, 9).T, out=U)
-    return U.reshape(36, out_channels, channels)
+    fitting = BLOCK_BYTES // (4 * 36 * (channels + out_channels))
+    worth_it = channels * out_channels // 384
+    return max(LEAST_TILES, fitting, worth_it) // ROWS * ROWS
 
 
-def filter_gradient(dU):
-    """dweight (K, C, 3, 3) = Gᵀ dU G for dU (36, K, C)."""
-    _, out_channels, channels = dU.shape
-    return (dU.reshape(36, -1).T @ GG).reshape(out_channels, channels, 3, 3)
+# Few channels: each thread takes its tiles, some at a time, through all three stages --------------
+@jit
+def forward_tiles(x, U, bias, first, last, V, M, y):
+    """y of tiles first … last - 1, as many at a time as V has room for."""
+    for start in range(first, last, V.shape[0]):
+        stop = min(start + V.shape[0], last)
+        gather_inputs(x, start, stop, 0, V)
+        multiply(V, U, stop - start, M)
+        scatter_outputs(M, bias, start, stop, 0, y)
 
 
-def blocks_of_rows(shape, out_channels):
-    """Cut the rows of tiles into blocks [(first, last), …] that fit into the cache."""
-    rows, tiles = tile_grid(shape)
-    row_bytes = 4 * 36 * tiles * (shape[3] + out_channels)
-    filter_bytes = 4 * 36 * shape[3] * out_channels
-    return threads.cut(rows, max(BLOCK_BYTES, 2 * filter_bytes) // row_bytes)
-
-
-# Few channels: each thread takes blocks of tile rows through all three stages ---------------------
 def _forward_by_tiles(x, weight, bias, y):
-    blocks = blocks_of_rows(x.shape, len(weight))
-    U = transform_filters(weight)
-    V_all, M_all = _block_buffers(x.shape, len(weight), blocks)
+    rows, tiles = tile_grid(x.shape)
+    U = all_filters(weight)
 
-    def work(lane, share):
+    def work(_, share):
         for first, last in share:
-            V, M = V_all[lane][last - first], M_all[lane][last - first]
-            winograd_tiles.gather_inputs(x, first, last, 0, V)
-            np.matmul(V, U, out=M)
-            winograd_tiles.scatter_outputs(M, bias, first, last, 0, y)
+            n = min(tiles_at_a_time(weight), (last - first) * tiles)
+            V, M = tile_buffer(n, x.shape[3]), tile_buffer(n, len(weight))
+            forward_tiles(x, U, bias, first * tiles, last * tiles, V, M, y)
 
-    threads.run(work, blocks)
+    threads.run(work, threads.cut(rows))
 
 
-def _backward_by_tiles(dy, x, weight, y, dx):
+@jit
+def backward_tiles(dy, x, y, U, first, last, clear, V, dM, dU, dbias, dx):
+    """Add what tiles first … last - 1 contribute to dU, dbias and (if U is not empty) dx.
+
+    Rows of dx are cleared, counted through the batch, up to row `clear[1]` from `clear[0]` on.
+    """
+    height = x.shape[1]
+    tile_rows, tiles = (height + 1) // 4, (x.shape[2] + 1) // 4
+    sums = np.empty(dM.shape[2], np.float32)
+    cleared = clear[0]
+    for start in range(first, last, V.shape[0]):
+        stop = min(start + V.shape[0], last)
+        sums[:] = np.float32(0)
+        gather_gradients(dy, y, start, stop, 0, dM, sums)
+        for k in range(sums.shape[0]):
+            dbias[k] += sums[k]
+        gather_inputs(x, start, stop, 0, V)
+        add_transposed(dM, V, stop - start, 0, dM.shape[2], dU)
+        if U.size:
+            multiply(dM, U, stop - start, V)  # V is done with: now it is dV
+            row = (stop - 1) // tiles
+            reached = row // tile_rows * height + min(4 * (row % tile_rows) + 6, height)
+            cleared = clear_rows(dx, cleared, min(reached, clear[1]))
+            scatter_gradients(V, start, stop, 0, dx)
+    if U.size:
+        clear_rows(dx, cleared, clear[1])
+
+
+@jit
+def clear_rows(dx, first, last):
+    """Zero rows first … last - 1, counted through the batch; return the first not yet cleared."""
+    row = dx.shape[2] * dx.shape[3]
+    dx.reshape(-1)[first * row : last * row] = np.float32(0)
+    return max(first, last)
+
+
+def _backward_by_tiles(dy, x, weight, y, dx, dweight):
     out_channels, channels = weight.shape[:2]
-    blocks = blocks_of_rows(x.shape, out_channels)
-    UT = transform_filters_transposed(weight) if dx is not None else None
-    V_all, dM_all = _block_buffers(x.shape, out_channels, blocks)
-    lanes = len(V_all)
-    dU = [np.zeros((36, out_channels, channels), np.float32) for _ in range(lanes)]
-    dbias = np.zeros((tile_grid(x.shape)[0], out_channels), np.float32)
-    product = [empty((36, out_channels, channels)) for _ in range(lanes)]
+    rows, tiles = tile_grid(x.shape)
+    shares = threads.cut(rows, at_least=2)  # the last row of each is done apart, see below
+    U = np.empty((36, 0, 1, LANES), np.float32)
+    if dx is not None:
+        U = all_filters(weight.transpose(1, 0, 2, 3))
+    n = min(tiles_at_a_time(weight), max(last - first for first, last in shares) * tiles)
+    V = [tile_buffer(n, channels) for _ in shares]
+    dM = [tile_buffer(n, out_channels) for _ in shares]
+    dU = [empty((36, dM[0].shape[2], V[0].shape[2])) for _ in shares]
+    dbias = np.zeros((len(shares), dM[0].shape[2]))
+    target = x if dx is None else dx
 
-    def work(lane, share, odd):
-        for first, last in share:
-            V, dM = V_all[lane][last - first], dM_all[lane][last - first]
-            winograd_tiles.gather_gradients(dy, y, first, last, 0, dM, dbias)
-            winograd_tiles.gather_inputs(x, first, last, 0, V)
-            np.matmul(dM.transpose(0, 2, 1), V, out=product[lane])
-            dU[lane] += product[lane]
-            if dx is not None:
-                np.matmul(dM, UT, out=V)  # V is done with: now it is dV
-                winograd_tiles.scatter_gradients(V, first, last, 0, odd, odd, dx)
+    def work(lane, first, last, clear):
+        backward_tiles(
+            dy,
+            x,
+            y,
+            U,
+            first * tiles,
+            last * tiles,
+            clear,
+            V[lane],
+            dM[lane],
+            dU[lane],
+            dbias[lane],
+            target,
+        )
 
-    # Neighbouring blocks add to the same two rows of dx, so they never run at the same time.
-    threads.run(lambda lane, share: work(lane, share, False), blocks[0::2])
-    threads.run(lambda lane, share: work(lane, share, True), blocks[1::2])
-    for lane in range(1, lanes):
-        dU[0] += dU[lane]
-    return dx, filter_gradient(dU[0]), dbias.sum(axis=0)
+    def start(row):
+        """The first row of dx, counted through the batch, that a row of tiles needs."""
+        per_image = rows // len(x)
+        return row // per_image * x.shape[1] + 4 * (row % per_image)
 
+    def all_but_last_row(lane, share):
+        ((first, last),) = share
+        dU[lane][:] = 0
+        work(lane, first, last - 1, (start(first), start(last)))
 
-def _block_buffers(shape, out_channels, blocks):
-    """For each thread, {rows in the block: array} for V and M, over the same memory."""
-    tiles = tile_grid(shape)[1]
-    heights = {last - first for first, last in blocks}
-    result = []
-    for channels in (shape[3], out_channels):
-        lanes = []
-        for _ in range(min(threads.get_threads(), len(blocks))):
-            memory = empty(36 * max(heights) * tiles * channels)
-            lanes.append(
-                {h: memory[: 36 * h * tiles * channels].reshape(36, -1, channels) for h in heights}
-            )
-        result.append(lanes)
-    return result
+    def last_row(lane, share):
+        ((_, last),) = share
+        work(lane, last - 1, last, (0, 0))
+
+    def finish(_, share):
+        for k0, k1 in share:
+            total = dU[0][:, k0:k1]
+            for other in dU[1:]:
+                total += other[:, k0:k1]
+            filter_gradient(dU[0], k0, k1, 0, dweight)
+
+    # The last row of tiles of a share adds to two rows of dx that the next share adds to as well:
+    # it waits until that is over.
+    threads.run(all_but_last_row, shares)
+    threads.run(last_row, shares)
+    threads.run(finish, threads.cut(out_channels, at_least=FEW_PAIRS // channels))
+    return dbias.sum(axis=0)
 
 
 # Many channels: V whole, each thread takes panels of channels -------------------------------------
 def _forward_by_channels(x, weight, bias, y):
-    V = _gather_all(x)
-
-    def work(_, share):
-        for k0, k1 in share:
-            M = empty((36, V.shape[1], k1 - k0))
-            np.matmul(V, transform_filters(weight[k0:k1]), out=M)
-            winograd_tiles.scatter_outputs(M, bias, 0, tile_grid(x.shape)[0], k0, y)
-
-    threads.run(work, threads.cut(len(weight), PANEL))
-
-
-def _backward_by_channels(dy, x, weight, y, dx):
-    out_channels, channels = weight.shape[:2]
     rows, tiles = tile_grid(x.shape)
-    V = _gather_all(x)
-    dM = empty((36, rows * tiles, out_channels))
-    dbias = np.zeros((rows, out_channels), np.float32)
-    dweight = np.empty_like(weight)
+    V = tile_buffer(rows * tiles, x.shape[3])
 
     def gather(_, share):
-        for row in share:
-            winograd_tiles.gather_gradients(dy, y, row, row + 1, row * tiles, dM, dbias)
+        for first, last in share:
+            gather_inputs(x, first * tiles, last * tiles, first * tiles, V)
 
-    def filters(_, share):
+    def outputs(_, share):
         for k0, k1 in share:
-            dU = empty((36, k1 - k0, channels))
-            np.matmul(dM[:, :, k0:k1].transpose(0, 2, 1), V, out=dU)
-            dweight[k0:k1] = filter_gradient(dU)
+            M = tile_buffer(rows * tiles, k1 - k0)
+            multiply(V, filters(weight, k0, k1), len(V), M)
+            scatter_outputs(M, bias[k0 : k0 + M.shape[2]], 0, rows * tiles, k0, y)
+
+    threads.run(gather, threads.cut(rows))
+    threads.run(outputs, cut_channels(len(weight)))
+
+
+def cut_channels(channels):
+    """Cut `channels` into ranges of whole vectors, of at most PANEL."""
+    return [
+        (LANES * first, min(LANES * last, channels))
+        for first, last in threads.cut(-(-channels // LANES), PANEL // LANES)
+    ]
+
+
+def _backward_by_channels(dy, x, weight, y, dx, dweight):
+    out_channels, channels = weight.shape[:2]
+    rows, tiles = tile_grid(x.shape)
+    V = tile_buffer(rows * tiles, channels)
+    dM = tile_buffer(rows * tiles, out_channels)
+    dbias = np.zeros((rows, dM.shape[2]), np.float32)
+
+    def gather(_, share):
+        for first, last in share:
+            gather_inputs(x, first * tiles, last * tiles, first * tiles, V)
+            for row in range(first, last):
+                place = row * tiles
+                gather_gradients(dy, y, place, place + tiles, place, dM, dbias[row])
+
+    def filter_gradients(_, share):
+        for k0, k1 in share:
+            dU = empty((36, sixteens(k1 - k0), V.shape[2]))
+            dU[:] = 0
+            add_transposed(dM, V, rows * tiles, k0, k0 + dU.shape[1], dU)
+            filter_gradient(dU, 0, k1 - k0, k0, dweight)
 
     def inputs(_, share):
         for c0, c1 in share:
-            UT = transform_filters_transposed(np.ascontiguousarray(weight[:, c0:c1]))
-            dV = np.matmul(dM, UT, out=empty((36, rows * tiles, c1 - c0)))
-            winograd_tiles.scatter_gradients(dV, 0, rows, c0, False, False, dx)
+            dV = tile_buffer(rows * tiles, c1 - c0)
+            multiply(dM, filters(weight.transpose(1, 0, 2, 3), c0, c1), len(dM), dV)
+            scatter_gradients(dV, 0, rows * tiles, c0, dx)
 
-    threads.run(gather, range(rows))
-    threads.run(filters, threads.cut(out_channels, PANEL))
+    threads.run(gather, threads.cut(rows))
+    threads.run(filter_gradients, cut_channels(out_channels))
     if dx is not None:
-        threads.run(inputs, threads.cut(channels, PANEL))
-    return dx, dweight, dbias.sum(axis=0)
-
-
-def _gather_all(x):
-    """V (36, T, C) of the whole batch, the tile rows shared out to the threads."""
-    rows, tiles = tile_grid(x.shape)
-    V = empty((36, rows * tiles, x.shape[3]))
-
-    def gather(_, share):
-        for row in share:
-            winograd_tiles.gather_inputs(x, row, row + 1, row * tiles, V)
-
-    threads.run(gather, range(rows))
-    return V
+        dx[:] = 0
+        threads.run(inputs, cut_channels(channels))
+    return dbias.sum(axis=0)

@@ -2,23 +2,24 @@
 
 Lesson: lessons/14-fast-on-a-cpu.md. The matrices and the reason why they work are in `winograd.py`.
 
-    x   (N, H, W, C)    input, channels last       V  (36, T, C)   Bᵀ d B  of each 6×6 input tile
-    y   (N, Ho, Wo, K)  output, channels last      M  (36, T, K)   V·U, position by position
+    x   (N, H, W, C)    input, channels last       V  (T, 36, C)   Bᵀ d B  of each 6×6 input tile
+    y   (N, Ho, Wo, K)  output, channels last      M  (T, 36, K)   V·U, position by position
 
 A tile is 4×4 outputs and the 6×6 inputs they need, so neighbouring input tiles share two rows or
-columns. Every kernel works through *rows of tiles*, numbered through the batch: row g is row
-g % TH of image g // TH. T counts the tiles of rows first … last - 1, row by row. Where Ho or Wo is
-no multiple of 4 the last tiles hang over the edge: what they would read there is zero and what
-they would write there is thrown away.
+columns. Every kernel works through tiles first … last - 1, numbered row by row through the batch.
+Where Ho or Wo is no multiple of 4 the last tiles hang over the edge: what they would read there is
+zero and what they would write there is thrown away.
 
-A two-dimensional transform is a one-dimensional one down the columns, then one along the rows.
-The channels of a pixel lie side by side in memory, so each innermost loop runs over channels and
-compiles to vector instructions.
+A two-dimensional transform is a one-dimensional one down the columns, then one along the rows. The
+channels of a pixel lie side by side in memory, and all arithmetic is done on sixteen of them at a
+time. V and M have their channels filled up to a multiple of sixteen. Where a tile hangs over the
+edge or fewer than sixteen channels are left, the numbers pass through a small `patch`.
 """
 
 import numpy as np
 
 from tinyunet.kernels.jit import jit
+from tinyunet.kernels.vector import LANES, keep_positive, load, relu, store
 
 # The points 0, ±A, ±B (and infinity) and what the transforms need of them, in float32: a bare
 # Python float would turn the arithmetic into (slower) float64. All of them are exact.
@@ -72,209 +73,193 @@ def output_1d_adjoint(y0, y1, y2, y3):
     return y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3
 
 
-# Forward ----------------------------------------------------------------------------------------
+# Sixteen channels of a tile -----------------------------------------------------------------------
 @jit
-def load_edge_tile(source, n, i, j, patch):
-    """Copy the square of pixels at (i, j) into `patch` (P, P, C), zeros beyond the edge."""
-    size = patch.shape[0]
+def load_four(a, at, step):
+    """The vectors at `at`, `at + step` …"""
+    return load(a, at), load(a, at + step), load(a, at + 2 * step), load(a, at + 3 * step)
+
+
+@jit
+def load_six(a, at, step):
+    """The vectors at `at`, `at + step` …"""
+    return *load_four(a, at, step), load(a, at + 4 * step), load(a, at + 5 * step)
+
+
+@jit
+def store_four(values, a, at, step):
+    """Store the first four of `values` at `at`, `at + step` …"""
+    store(values[0], a, at)
+    store(values[1], a, at + step)
+    store(values[2], a, at + 2 * step)
+    store(values[3], a, at + 3 * step)
+
+
+@jit
+def store_six(values, a, at, step):
+    """Store the six `values` at `at`, `at + step` …"""
+    store_four(values, a, at, step)
+    store(values[4], a, at + 4 * step)
+    store(values[5], a, at + 5 * step)
+
+
+@jit
+def new_patch(size):
+    """Scratch memory for `size`² pixels of sixteen channels, as an image of its own."""
+    return np.zeros((1, size, size, LANES), np.float32)
+
+
+@jit
+def copy_in(image, n, i, j, channel, patch):
+    """Copy what there is of the square at (i, j) and sixteen channels into `patch`, else 0."""
     patch[:] = ZERO
-    for a in range(min(size, source.shape[1] - i)):
-        for b in range(min(size, source.shape[2] - j)):
-            patch[a, b] = source[n, i + a, j + b]
+    for a in range(min(patch.shape[1], image.shape[1] - i)):
+        for b in range(min(patch.shape[2], image.shape[2] - j)):
+            for c in range(min(LANES, image.shape[3] - channel)):
+                patch[0, a, b, c] = image[n, i + a, j + b, channel + c]
 
 
 @jit
-def input_columns(d0, d1, d2, d3, d4, d5, half):
-    """`input_1d` down the columns of a tile, whose six rows of 6·C numbers are d0 … d5."""
-    h0, h1, h2, h3, h4, h5 = half[0], half[1], half[2], half[3], half[4], half[5]
-    for e in range(h0.shape[0]):
-        h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = input_1d(
-            d0[e], d1[e], d2[e], d3[e], d4[e], d5[e]
-        )
+def copy_out(patch, n, i, j, channel, image, keep):
+    """Copy, or with `keep` add, what of `patch` lies inside the image to its square at (i, j)."""
+    for a in range(min(patch.shape[1], image.shape[1] - i)):
+        for b in range(min(patch.shape[2], image.shape[2] - j)):
+            for c in range(min(LANES, image.shape[3] - channel)):
+                old = image[n, i + a, j + b, channel + c] if keep else ZERO
+                image[n, i + a, j + b, channel + c] = old + patch[0, a, b, c]
 
 
+@jit
+def tile_place(tile, height, width):
+    """(image, first row, first column) of a tile, for maps of height × width outputs."""
+    tile_rows, tiles = (height + 3) // 4, (width + 3) // 4
+    row = tile // tiles
+    return row // tile_rows, 4 * (row % tile_rows), 4 * (tile % tiles)
+
+
+@jit
+def fits(image, i, j, size, channel):
+    """Whether the square of `size` at (i, j) and sixteen channels lie inside the image."""
+    _, height, width, channels = image.shape
+    return i + size <= height and j + size <= width and channel + LANES <= channels
+
+
+# Forward ------------------------------------------------------------------------------------------
 @jit
 def gather_inputs(x, first, last, start, V):
-    """V[:, start:] = Bᵀ d B for the tiles of rows first … last - 1."""
+    """V[start:] = Bᵀ d B of tiles first … last - 1."""
     _, height, width, channels = x.shape
-    tile_rows, tiles = (height + 1) // 4, (width + 1) // 4
-    patch = np.empty((6, 6, channels), np.float32)
-    half = np.empty((6, 6, channels), np.float32)
-    flat_patch, flat_half = patch.reshape(6, 6 * channels), half.reshape(6, 6 * channels)
-    rows = x.reshape(-1, width * channels)
-    for g in range(first, last):
-        n, i = g // tile_rows, 4 * (g % tile_rows)
-        row = n * height + i
-        for t in range(tiles):
-            if i + 6 <= height and 4 * t + 6 <= width:
-                e0, e1 = 4 * t * channels, (4 * t + 6) * channels
-                input_columns(
-                    rows[row, e0:e1],
-                    rows[row + 1, e0:e1],
-                    rows[row + 2, e0:e1],
-                    rows[row + 3, e0:e1],
-                    rows[row + 4, e0:e1],
-                    rows[row + 5, e0:e1],
-                    flat_half,
-                )
+    half, patch = new_patch(6), new_patch(6)
+    for tile in range(first, last):
+        n, i, j = tile_place(tile, height - 2, width - 2)
+        for c in range(0, channels, LANES):
+            if fits(x, i, j, 6, c):
+                source, at, column = x, ((n * height + i) * width + j) * channels + c, channels
+                row = width * channels
             else:
-                load_edge_tile(x, n, i, 4 * t, patch)
-                f = flat_patch
-                input_columns(f[0], f[1], f[2], f[3], f[4], f[5], flat_half)
-            out = start + (g - first) * tiles + t
+                copy_in(x, n, i, j, c, patch)
+                source, at, row, column = patch, 0, 6 * LANES, LANES
+            for b in range(6):
+                d = load_six(source, at + b * column, row)
+                store_six(input_1d(*d), half, LANES * b, 6 * LANES)
+            to = (start + tile - first) * 36 * V.shape[2] + c
             for a in range(6):
-                h0, h1, h2 = half[a, 0], half[a, 1], half[a, 2]
-                h3, h4, h5 = half[a, 3], half[a, 4], half[a, 5]
-                v0, v1, v2 = V[6 * a, out], V[6 * a + 1, out], V[6 * a + 2, out]
-                v3, v4, v5 = V[6 * a + 3, out], V[6 * a + 4, out], V[6 * a + 5, out]
-                for c in range(channels):
-                    v0[c], v1[c], v2[c], v3[c], v4[c], v5[c] = input_1d(
-                        h0[c], h1[c], h2[c], h3[c], h4[c], h5[c]
-                    )
+                d = load_six(half, 6 * LANES * a, LANES)
+                store_six(input_1d(*d), V, to + 6 * a * V.shape[2], V.shape[2])
 
 
 @jit
 def scatter_outputs(M, bias, first, last, channel, y):
-    """y = max(0, Aᵀ M A + bias) for these tiles and the channels from `channel` on."""
-    width = M.shape[2]
-    tile_rows, tiles = (y.shape[1] + 3) // 4, (y.shape[2] + 3) // 4
-    half = np.empty((4, 6, width), np.float32)
-    beyond = np.empty(width, np.float32)  # takes what hangs over the edge
-    b = bias[channel : channel + width]
-    for g in range(first, last):
-        n, i = g // tile_rows, 4 * (g % tile_rows)
-        for t in range(tiles):
-            m = (g - first) * tiles + t
-            for p in range(6):
-                m0, m1, m2 = M[p, m], M[6 + p, m], M[12 + p, m]
-                m3, m4, m5 = M[18 + p, m], M[24 + p, m], M[30 + p, m]
-                h0, h1, h2, h3 = half[0, p], half[1, p], half[2, p], half[3, p]
-                for k in range(width):
-                    h0[k], h1[k], h2[k], h3[k] = output_1d(m0[k], m1[k], m2[k], m3[k], m4[k], m5[k])
-            for a in range(min(4, y.shape[1] - i)):
-                inside = y.shape[2] - 4 * t
-                row, j = y[n, i + a], 4 * t
-                y0 = row[j, channel : channel + width]
-                y1 = row[j + 1, channel : channel + width] if inside > 1 else beyond
-                y2 = row[j + 2, channel : channel + width] if inside > 2 else beyond
-                y3 = row[j + 3, channel : channel + width] if inside > 3 else beyond
-                h0, h1, h2 = half[a, 0], half[a, 1], half[a, 2]
-                h3, h4, h5 = half[a, 3], half[a, 4], half[a, 5]
-                for k in range(width):
-                    o0, o1, o2, o3 = output_1d(h0[k], h1[k], h2[k], h3[k], h4[k], h5[k])
-                    y0[k] = relu(o0 + b[k])
-                    y1[k] = relu(o1 + b[k])
-                    y2[k] = relu(o2 + b[k])
-                    y3[k] = relu(o3 + b[k])
+    """y = max(0, Aᵀ M A + bias) of tiles first … last - 1, M's channels from `channel` on.
+
+    `bias` has as many channels as M.
+    """
+    _, height, width, channels = y.shape
+    half, patch = new_patch(6), new_patch(4)
+    for tile in range(first, last):
+        n, i, j = tile_place(tile, height, width)
+        for k in range(0, min(M.shape[2], channels - channel), LANES):
+            at = (tile - first) * 36 * M.shape[2] + k
+            for q in range(6):
+                m = load_six(M, at + q * M.shape[2], 6 * M.shape[2])
+                store_four(output_1d(*m), half, LANES * q, 6 * LANES)
+            inside = fits(y, i, j, 4, channel + k)
+            if inside:
+                target, column = y, channels
+                to, row = ((n * height + i) * width + j) * channels + channel + k, width * channels
+            else:
+                target, to, row, column = patch, 0, 4 * LANES, LANES
+            b = load(bias, k)
+            for a in range(4):
+                y0, y1, y2, y3 = output_1d(*load_six(half, 6 * LANES * a, LANES))
+                rows = relu(y0 + b), relu(y1 + b), relu(y2 + b), relu(y3 + b)
+                store_four(rows, target, to + a * row, column)
+            if not inside:
+                copy_out(patch, n, i, j, channel + k, y, False)
 
 
-@jit
-def relu(v):
-    """max(0, v), written so that a NaN stays a NaN and is noticed."""
-    return ZERO if v <= ZERO else v
-
-
-# Backward ---------------------------------------------------------------------------------------
+# Backward -----------------------------------------------------------------------------------------
 @jit
 def gather_gradients(dy, y, first, last, start, dM, dbias):
-    """dM[:, start:] = A g Aᵀ with g = dy where y > 0, and dbias[row] = the sum of g."""
+    """dM[start:] = A g Aᵀ with g = dy where y > 0; g's sums are added to dbias (one row of dM)."""
     _, height, width, channels = dy.shape
-    tile_rows, tiles = (height + 3) // 4, (width + 3) // 4
-    patch = np.empty((4, 4, channels), np.float32)
-    half = np.empty((6, 4, channels), np.float32)
-    flat_patch, flat_half = patch.reshape(4, 4 * channels), half.reshape(6, 4 * channels)
-    dy_rows, y_rows = dy.reshape(-1, width * channels), y.reshape(-1, width * channels)
-    for g in range(first, last):
-        n, i = g // tile_rows, 4 * (g % tile_rows)
-        for t in range(tiles):
-            e0 = 4 * t * channels
-            e1 = min(e0 + 4 * channels, width * channels)
-            if i + 4 > height or 4 * t + 4 > width:
-                patch[:] = ZERO
-            for a in range(min(4, height - i)):
-                row = n * height + i + a
-                keep_positive(dy_rows[row, e0:e1], y_rows[row, e0:e1], flat_patch[a])
-            gradient_columns(flat_patch, flat_half)
-            out = start + (g - first) * tiles + t
+    half, dy_patch, y_patch = new_patch(6), new_patch(4), new_patch(4)
+    for tile in range(first, last):
+        n, i, j = tile_place(tile, height, width)
+        for k in range(0, channels, LANES):
+            if fits(dy, i, j, 4, k):
+                upstream, output, column = dy, y, channels
+                at, row = ((n * height + i) * width + j) * channels + k, width * channels
+            else:
+                copy_in(dy, n, i, j, k, dy_patch)
+                copy_in(y, n, i, j, k, y_patch)
+                upstream, output = dy_patch, y_patch
+                at, row, column = 0, 4 * LANES, LANES
+            total = load(dbias, k)
+            for b in range(4):
+                g0, g1, g2, g3 = load_four(upstream, at + b * column, row)
+                y0, y1, y2, y3 = load_four(output, at + b * column, row)
+                g0, g1 = keep_positive(g0, y0), keep_positive(g1, y1)
+                g2, g3 = keep_positive(g2, y2), keep_positive(g3, y3)
+                total = total + ((g0 + g1) + (g2 + g3))
+                store_six(output_1d_adjoint(g0, g1, g2, g3), half, LANES * b, 6 * LANES)
+            store(total, dbias, k)
+            to = (start + tile - first) * 36 * dM.shape[2] + k
             for a in range(6):
-                q0, q1, q2, q3 = half[a, 0], half[a, 1], half[a, 2], half[a, 3]
-                v0, v1, v2 = dM[6 * a, out], dM[6 * a + 1, out], dM[6 * a + 2, out]
-                v3, v4, v5 = dM[6 * a + 3, out], dM[6 * a + 4, out], dM[6 * a + 5, out]
-                for k in range(channels):
-                    v0[k], v1[k], v2[k], v3[k], v4[k], v5[k] = output_1d_adjoint(
-                        q0[k], q1[k], q2[k], q3[k]
-                    )
-            add_pixels(patch, dbias[g])
+                g = load_four(half, 6 * LANES * a, LANES)
+                store_six(output_1d_adjoint(*g), dM, to + 6 * a * dM.shape[2], dM.shape[2])
 
 
 @jit
-def keep_positive(dy, y, out):
-    """ReLU's backward: dy where the output y was positive, else 0."""
-    for e in range(dy.shape[0]):
-        out[e] = dy[e] if y[e] > ZERO else ZERO
+def scatter_gradients(dV, first, last, channel, dx):
+    """dx += B dV Bᵀ of tiles first … last - 1, dV's channels from `channel` on: tiles overlap."""
+    _, height, width, channels = dx.shape
+    half, patch = new_patch(6), new_patch(6)
+    for tile in range(first, last):
+        n, i, j = tile_place(tile, height - 2, width - 2)
+        for c in range(0, min(dV.shape[2], channels - channel), LANES):
+            at = (tile - first) * 36 * dV.shape[2] + c
+            for q in range(6):
+                v = load_six(dV, at + q * dV.shape[2], 6 * dV.shape[2])
+                store_six(input_1d_adjoint(*v), half, LANES * q, 6 * LANES)
+            inside = fits(dx, i, j, 6, channel + c)
+            if inside:
+                target, column = dx, channels
+                to, row = ((n * height + i) * width + j) * channels + channel + c, width * channels
+            else:
+                patch[:] = ZERO
+                target, to, row, column = patch, 0, 6 * LANES, LANES
+            for a in range(6):
+                d = input_1d_adjoint(*load_six(half, 6 * LANES * a, LANES))
+                add_six(d, target, to + a * row, column)
+            if not inside:
+                copy_out(patch, n, i, j, channel + c, dx, True)
 
 
 @jit
-def gradient_columns(patch, half):
-    """`output_1d_adjoint` down the columns of a tile: half (6, 4·C) from patch (4, 4·C)."""
-    g0, g1, g2, g3 = patch[0], patch[1], patch[2], patch[3]
-    h0, h1, h2, h3, h4, h5 = half[0], half[1], half[2], half[3], half[4], half[5]
-    for e in range(h0.shape[0]):
-        h0[e], h1[e], h2[e], h3[e], h4[e], h5[e] = output_1d_adjoint(g0[e], g1[e], g2[e], g3[e])
-
-
-@jit
-def add_pixels(patch, total):
-    """total += the sum over the pixels of a patch (4, 4, C)."""
-    for a in range(4):
-        p0, p1, p2, p3 = patch[a, 0], patch[a, 1], patch[a, 2], patch[a, 3]
-        for k in range(total.shape[0]):
-            total[k] += (p0[k] + p1[k]) + (p2[k] + p3[k])
-
-
-@jit
-def scatter_gradients(dV, first, last, channel, add_above, add_below, dx):
-    """dx = B dV Bᵀ, added up where tiles overlap, for the channels from `channel` on.
-
-    The first tile to reach a pixel writes it and later ones add, so dx need not be zeroed. The two
-    rows that this block of tile rows shares with the block above (below) are added to where
-    `add_above` (`add_below`) says that the neighbour has written them already.
-    """
-    width = dV.shape[2]
-    tile_rows, tiles = (dx.shape[1] + 1) // 4, (dx.shape[2] + 1) // 4
-    half = np.empty((6, 6, width), np.float32)
-    patch = np.empty((6, 6, width), np.float32)
-    for g in range(first, last):
-        n, i = g // tile_rows, 4 * (g % tile_rows)
-        above = i > 0 and (g > first or add_above)
-        below = g == last - 1 and add_below and g % tile_rows < tile_rows - 1
-        for t in range(tiles):
-            m = (g - first) * tiles + t
-            for p in range(6):
-                v0, v1, v2 = dV[p, m], dV[6 + p, m], dV[12 + p, m]
-                v3, v4, v5 = dV[18 + p, m], dV[24 + p, m], dV[30 + p, m]
-                h0, h1, h2 = half[0, p], half[1, p], half[2, p]
-                h3, h4, h5 = half[3, p], half[4, p], half[5, p]
-                for c in range(width):
-                    h0[c], h1[c], h2[c], h3[c], h4[c], h5[c] = input_1d_adjoint(
-                        v0[c], v1[c], v2[c], v3[c], v4[c], v5[c]
-                    )
-            for a in range(min(6, dx.shape[1] - i)):
-                h0, h1, h2 = half[a, 0], half[a, 1], half[a, 2]
-                h3, h4, h5 = half[a, 3], half[a, 4], half[a, 5]
-                d0, d1, d2 = patch[a, 0], patch[a, 1], patch[a, 2]
-                d3, d4, d5 = patch[a, 3], patch[a, 4], patch[a, 5]
-                for c in range(width):
-                    d0[c], d1[c], d2[c], d3[c], d4[c], d5[c] = input_1d_adjoint(
-                        h0[c], h1[c], h2[c], h3[c], h4[c], h5[c]
-                    )
-                add_row = (a < 2 and above) or (a >= 4 and below)
-                for b in range(min(6, dx.shape[2] - 4 * t)):
-                    pixel = dx[n, i + a, 4 * t + b, channel : channel + width]
-                    value = patch[a, b]
-                    if add_row or (b < 2 and t > 0):
-                        for c in range(width):
-                            pixel[c] += value[c]
-                    else:
-                        for c in range(width):
-                            pixel[c] = value[c]
+def add_six(values, a, at, step):
+    """Add the six `values` to the vectors at `at`, `at + step` …"""
+    old = load_six(a, at, step)
+    v0, v1, v2 = old[0] + values[0], old[1] + values[1], old[2] + values[2]
+    v3, v4, v5 = old[3] + values[3], old[4] + values[4], old[5] + values[5]
+    store_six((v0, v1, v2, v3, v4, v5), a, at, step)

@@ -1,0 +1,99 @@
+"""Winograd F(4×4, 3×3), the filters: into the 36 positions, and the gradient back.
+
+Lesson: lessons/14-fast-on-a-cpu.md; the matrices are in `winograd.py`. U = G g Gᵀ is made in the
+order in which the products read it: panels of sixteen channels that a vector holds, and for each
+the channels that are summed over. The forward needs panels of output channels, the gradient of the
+input needs the transpose, panels of input channels.
+"""
+
+import numpy as np
+
+from tinyunet.kernels.jit import jit
+from tinyunet.kernels.vector import LANES, load, store
+from tinyunet.kernels.winograd_tiles import A, B, load_six, store_six
+
+ZERO = np.float32(0)
+_A, _B, _AA, _BB = np.float32(A), np.float32(B), np.float32(A * A), np.float32(B * B)
+# Lagrange's denominators Π (p - q) over the other points q, for the points 0, ±A and ±B
+_BY_0 = np.float32(1 / (A * A * B * B))
+_BY_A = np.float32(1 / (2 * A * A * (A * A - B * B)))
+_BY_B = np.float32(1 / (2 * B * B * (B * B - A * A)))
+
+
+@jit
+def filter_1d(g0, g1, g2):
+    """G g: three taps to six positions."""
+    even_a, odd_a = _BY_A * (g0 + _AA * g2), _BY_A * (_A * g1)
+    even_b, odd_b = _BY_B * (g0 + _BB * g2), _BY_B * (_B * g1)
+    return _BY_0 * g0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g2
+
+
+@jit
+def filter_1d_adjoint(u0, u1, u2, u3, u4, u5):
+    """Gᵀ u: six positions back to the three taps, for gradients."""
+    even_a, odd_a = _BY_A * (u1 + u2), _BY_A * (u1 - u2)
+    even_b, odd_b = _BY_B * (u3 + u4), _BY_B * (u3 - u4)
+    return _BY_0 * u0 + even_a + even_b, _A * odd_a + _B * odd_b, _AA * even_a + _BB * even_b + u5
+
+
+@jit
+def load_three(a, at, step):
+    """The vectors at `at`, `at + step` and `at + 2·step`."""
+    return load(a, at), load(a, at + step), load(a, at + 2 * step)
+
+
+@jit
+def store_three(values, a, at, step):
+    """Store the three `values` at `at`, `at + step` and `at + 2·step`."""
+    store(values[0], a, at)
+    store(values[1], a, at + step)
+    store(values[2], a, at + 2 * step)
+
+
+@jit
+def transform_filters(weight, first, last, c0, c1, U):
+    """U (36, panels, C, 16) = G g Gᵀ of weight (K, C, 3, 3), channels first … last - 1 and c0 … c1.
+
+    Panels hold output channels, from `first` on; those beyond `last` are zero.
+    """
+    taps, half = np.empty((9, LANES), np.float32), np.empty((18, LANES), np.float32)
+    _, panels, channels, _ = U.shape
+    for panel in range(panels):
+        k0 = first + panel * LANES
+        taps[:] = ZERO
+        for c in range(c0, c1):
+            for k in range(min(LANES, last - k0)):
+                for tap in range(9):
+                    taps[tap, k] = weight[k0 + k, c, tap // 3, tap % 3]
+            transform_taps(taps, half, U, (panel * channels + c) * LANES, panels * channels * LANES)
+
+
+@jit
+def transform_taps(taps, half, U, to, step):
+    """U[to + p·step] = (G g Gᵀ)[p] for the nine taps of sixteen filters."""
+    for b in range(3):
+        g = load_three(taps, b * LANES, 3 * LANES)
+        store_six(filter_1d(*g), half, b * LANES, 3 * LANES)
+    for a in range(6):
+        g = load_three(half, 3 * a * LANES, LANES)
+        store_six(filter_1d(*g), U, to + 6 * a * step, step)
+
+
+@jit
+def filter_gradient(dU, first, last, start, dweight):
+    """dweight[start + k] = Gᵀ dU[:, k] G for rows k = first … last - 1 of dU (36, K, C)."""
+    taps, half = np.empty((9, LANES), np.float32), np.empty((18, LANES), np.float32)
+    channels = dweight.shape[1]
+    step = dU.shape[1] * dU.shape[2]
+    for k in range(first, last):
+        for c0 in range(0, channels, LANES):
+            at = k * dU.shape[2] + c0
+            for q in range(6):
+                u = load_six(dU, at + q * step, 6 * step)
+                store_three(filter_1d_adjoint(*u), half, q * LANES, 6 * LANES)
+            for a in range(3):
+                u = load_six(half, 6 * a * LANES, LANES)
+                store_three(filter_1d_adjoint(*u), taps, 3 * a * LANES, LANES)
+            for c in range(min(LANES, channels - c0)):
+                for tap in range(9):
+                    dweight[start + k, c0 + c, tap // 3, tap % 3] = taps[tap, c]
