@@ -53,7 +53,7 @@ def test_a_step_of_the_smallest_network_by_hand():
 def test_pooling_and_skips_are_counted_by_hand():
     # depth 2 on 20×20: down1 ends with 16×16 of 3 channels, up1 begins with 8×8 of 3 and 3
     full, half = 3 * 256, 3 * 64
-    expected = (full + full // 4) + (2 * full + full // 4) + 4 * half + (half + full + 3 * full)
+    expected = full // 4 + (2 * full + full // 4) + 4 * half + (half + full + 3 * full)
     assert geometry.level_sizes(20, 2)[0] == ("down1", [20, 18, 16])
     assert counts._copied_numbers(20, 2, 3) == expected
 

@@ -150,6 +150,61 @@ def test_max_pool_equals_the_loops(shim, rng):
         gpu.max_pool2d_backward(dy, cache, onto[..., :8])
 
 
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape"),  # the last tiles are 4 or 2 wide and high; one window; a batch; 1×1
+    [
+        ((2, 3, 8, 6), (4, 3, 3, 3)),
+        ((1, 2, 4, 4), (2, 2, 3, 3)),
+        ((1, 2, 4, 12), (3, 2, 3, 3)),
+        ((3, 1, 14, 4), (2, 1, 3, 3)),
+        ((1, 3, 10, 16), (5, 3, 3, 3)),
+        ((2, 3, 4, 6), (2, 3, 1, 1)),
+    ],
+)
+def test_convolution_relu_and_pooling_at_once(shim, rng, x_shape, w_shape, precision):
+    x, weight, bias = _normal(rng, x_shape, w_shape, w_shape[:1])
+    x, weight = rounded(x, precision), rounded(weight, precision)
+    with gpu.precision(precision):
+        (y, cache), (pooled, pool_cache) = gpu.conv2d_relu_max_pool(x, weight, bias)
+        expected = naive.relu(naive.conv2d(*(a.astype(float) for a in (x, weight, bias))))
+        _assert_close(y, expected)
+        assert (y > 0).any()
+        assert (y == 0).any()
+        assert_array_equal(pooled, naive.max_pool2d(y))  # of this y, to the bit
+        is_fused = precision == "float32" and w_shape[2:] == (3, 3)
+        assert ("max_pool_forward" in shim.launched) != is_fused
+        dpooled, dy = _normal(rng, pooled.shape, y.shape)
+        got = gpu.max_pool2d_backward(dpooled, pool_cache)
+        assert_array_equal(got, naive.max_pool2d_backward(dpooled, y))
+        again = gpu.conv2d_relu(x, weight, bias)
+        assert_array_equal(again[0], y)
+        for g, e in zip(
+            gpu.conv2d_relu_backward(dy, cache),
+            gpu.conv2d_relu_backward(dy, again[1]),
+            strict=True,
+        ):
+            assert_array_equal(g, e)
+
+
+def test_a_diverged_value_is_pooled_too(shim, rng):
+    x, weight, bias = _normal(rng, (1, 2, 8, 8), (2, 2, 3, 3), (2,))
+    x[0, 0, 2, 2] = np.nan
+    (y, _), (pooled, _) = gpu.conv2d_relu_max_pool(x, weight, bias)
+    assert_array_equal(np.isnan(pooled), np.isnan(y[:, :, ::2, ::2]))
+    assert np.isnan(pooled).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 7, 8), (1, 2, 8, 7)])
+def test_maps_of_odd_size_are_not_pooled(shim, rng, shape):
+    x, weight, bias = _normal(rng, shape, (2, 2, 3, 3), (2,))
+    with pytest.raises(ValueError, match=re.escape(f"x has shape {shape}, not (1, 2, ")):
+        gpu.conv2d_relu_max_pool(x, weight, bias)
+    with pytest.raises(ValueError, match="max_pool2d needs .* with even H and W: got"):
+        ops.conv2d_relu_max_pool(x, weight, bias)
+    assert shim.launched == {}
+
+
 @pytest.mark.parametrize(("n", "h", "w"), [(1, 3, 4), (2, 5, 2)])
 def test_up_convolution_equals_the_loops(shim, rng, n, h, w):
     shapes = (n, 3, h, w), (3, 5, 2, 2), (5,), (n, 5, 2 * h, 2 * w)

@@ -113,14 +113,15 @@ class FixedDecisions(UNet):
         passes = self.decisions.setdefault(name, y > 0)
         return y * passes
 
-    def _max_pool(self, name, x, cache):
+    def _conv_relu_pool(self, level, x, cache):
+        x, name = self._conv_relu(f"down{level}.conv2", x, cache), f"down{level + 1}.pool"
         if name not in self.decisions:
             y, pool_cache = ops.max_pool2d(x)
             # The gradient of ones is a map with a single 1 in every window: the winner.
             self.decisions[name] = ops.max_pool2d_backward(array_module(y).ones_like(y), pool_cache)
         n, c, h, w = x.shape
         winners = x * self.decisions[name]
-        return winners.reshape(n, c, h // 2, 2, w // 2, 2).sum(axis=(3, 5))
+        return x, winners.reshape(n, c, h // 2, 2, w // 2, 2).sum(axis=(3, 5))
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,11 @@ class UNet:
 
     def _forward(self, x, train, cache):
         skips = {}
-        for level in range(1, self.depth + 1):
-            if level > 1:
-                x = self._max_pool(f"down{level}.pool", x, cache)
+        for level in range(1, self.depth):
             x = self._conv_relu(f"down{level}.conv1", x, cache)
-            x = self._conv_relu(f"down{level}.conv2", x, cache)
-            skips[level] = x
+            skips[level], x = self._conv_relu_pool(level, x, cache)
+        x = self._conv_relu(f"down{self.depth}.conv1", x, cache)
+        x = self._conv_relu(f"down{self.depth}.conv2", x, cache)
         x, cache["dropout"] = ops.dropout(x, self.dropout if train else 0, self.rng)
         for level in range(self.depth - 1, 0, -1):
             x, cache[f"up{level}.upconv"] = ops.up_conv2d(x, *self._weights(f"up{level}.upconv"))
@@ -150,9 +149,11 @@ class UNet:
         y, cache[name] = ops.conv2d_relu(x, *self._weights(name))
         return y
 
-    def _max_pool(self, name, x, cache):
-        y, cache[name] = ops.max_pool2d(x)
-        return y
+    def _conv_relu_pool(self, level, x, cache):
+        """Return a contracting level's last map, which becomes a skip, and the same halved."""
+        name, pool = f"down{level}.conv2", f"down{level + 1}.pool"
+        (y, cache[name]), (halved, cache[pool]) = ops.conv2d_relu_max_pool(x, *self._weights(name))
+        return y, halved
 
     def _conv_relu_backward(self, name, dy, cache, grads, need_dx=True):
         return self._store(name, ops.conv2d_relu_backward(dy, cache.pop(name), need_dx), grads)

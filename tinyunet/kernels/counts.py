@@ -139,7 +139,7 @@ def _copied_numbers(size, depth, base):
         full = width * sizes[f"down{level}"][-1] ** 2
         pooled = full // 4
         half = width * sizes[f"up{level}"][0] ** 2  # of a concatenation
-        numbers += full + pooled  # max-pool forward
+        numbers += pooled  # max-pool forward: the convolution before it still has its windows
         numbers += full + pooled + full  # and backward
         numbers += 2 * 2 * half  # concatenation
         numbers += (

@@ -74,7 +74,7 @@ def takes_conv2d(x, weight):
     return weight.shape[2:] in ((3, 3), (1, 1)) and takes(x, weight)
 
 
-takes_conv2d_relu = takes_conv2d
+takes_conv2d_relu = takes_conv2d_relu_max_pool = takes_conv2d
 
 
 def takes_sgd(param, grad, velocity):
@@ -126,6 +126,20 @@ def conv2d_relu(x, weight, bias):
     forward, _ = _convolutions(gpu, weight, name)
     y = forward(gpu, x, weight, bias, True)
     return y, Saved((x, weight, y, name))
+
+
+def conv2d_relu_max_pool(x, weight, bias):
+    """As `ops.conv2d_relu_max_pool`: Winograd's tiles hold whole windows and write their maxima.
+
+    Tensor cores have a row's neighbours at hand but not the row below: there it is two kernels.
+    """
+    if _precision.get() != "float32" or weight.shape[2:] == (1, 1):
+        y, cache = conv2d_relu(x, weight, bias)
+        return (y, cache), max_pool2d(y)
+    _check_filters(x, weight, bias)
+    _check_shape("x", x, (*x.shape[:2], x.shape[2] // 2 * 2, x.shape[3] // 2 * 2))
+    y, pooled = gpu_conv.conv3x3_max_pool(_gpu(x), x, weight, bias)
+    return (y, Saved((x, weight, y, "float32"))), (pooled, Saved((y,)))
 
 
 def conv2d_relu_backward(dy, cache, need_dx=True):

@@ -24,16 +24,26 @@ def tile_counts(height, width):
 
 def conv3x3(gpu, x, weight, bias, relu):
     """Return y (N, O, H − 2, W − 2), clipped at zero if `relu`."""
-    n, _, h, w = x.shape
-    out_channels = len(weight)
-    grid = tile_counts(h - 2, w - 2)
-    x = gpu.contiguous(x)
-    m = gpu.product(_filters(gpu, weight), _inputs(gpu, x, grid))
-    y = gpu.empty(n, out_channels, h - 2, w - 2)
-    threads = out_channels * m.shape[2]
-    shape = (n, out_channels, h - 2, w - 2)
-    gpu.launch("inverse_output", threads, m, gpu.contiguous(bias), y, *shape, *grid, int(relu))
+    y = gpu.empty(len(x), len(weight), x.shape[2] - 2, x.shape[3] - 2)
+    _forward(gpu, x, weight, bias, y, None, relu)
     return y
+
+
+def conv3x3_max_pool(gpu, x, weight, bias):
+    """Return y as `conv3x3` does, clipped at zero, and y's 2×2 maxima; H and W must be even."""
+    n, _, h, w = x.shape
+    y = gpu.empty(n, len(weight), h - 2, w - 2)
+    pooled = gpu.empty(n, len(weight), h // 2 - 1, w // 2 - 1)
+    _forward(gpu, x, weight, bias, y, pooled, True)
+    return y, pooled
+
+
+def _forward(gpu, x, weight, bias, y, pooled, relu):
+    """Fill y (N, O, H − 2, W − 2) and, if it is not None, pooled, half as high and wide."""
+    grid = tile_counts(*y.shape[2:])
+    m = gpu.product(_filters(gpu, weight), _inputs(gpu, gpu.contiguous(x), grid))
+    arrays = (m, gpu.contiguous(bias), y, pooled)
+    gpu.launch("inverse_output", len(weight) * m.shape[2], *arrays, *y.shape, *grid, int(relu))
 
 
 def conv3x3_backward(gpu, dy, x, weight, y, need_dx=True):

@@ -3,11 +3,13 @@
 Every operation is a pure function `y, cache = f(x, …)`; its backward takes the gradient of the
 loss with respect to y and returns those with respect to f's inputs. Arrays are (N, C, H, W),
 float32 or float64, NumPy or CuPy, with any strides.
+Lessons: lessons/01-valid-convolution.md to lessons/06-cross-entropy.md.
 """
 
 from tinyunet.ops.concat import center_crop_concat, center_crop_concat_backward
 from tinyunet.ops.conv2d import conv2d, conv2d_backward
 from tinyunet.ops.conv2d_relu import conv2d_relu, conv2d_relu_backward
+from tinyunet.ops.conv2d_relu_max_pool import conv2d_relu_max_pool
 from tinyunet.ops.cross_entropy import (
     softmax,
     softmax_cross_entropy,
@@ -25,6 +27,7 @@ __all__ = [
     "conv2d_backward",
     "conv2d_relu",
     "conv2d_relu_backward",
+    "conv2d_relu_max_pool",
     "dropout",
     "dropout_backward",
     "max_pool2d",

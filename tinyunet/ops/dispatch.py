@@ -8,6 +8,7 @@ made for one processor exists (`tinyunet/kernels/`), an operation hands over in 
 
 and its backward does the same if the cache is one that a kernel made. Inside `with plain():`
 nothing is handed over, which is how each kernel is tested against the text it stands beside.
+Lesson: lessons/14-fast-on-a-cpu.md.
 """
 
 from contextlib import contextmanager
@@ -31,13 +32,18 @@ def plain():
 def faster(operation, *arrays):
     """Return the module that has a fast version of `operation` for `arrays`, or None.
 
-    Each says by itself what it takes: `takes_conv2d` and the like where shapes matter, `takes`.
+    Each says by itself what it takes: `takes_conv2d` and the like where shapes matter, `takes` for
+    its other functions.
     """
     for kernels in () if _plain.get() else (gpu, cpu):
-        takes = getattr(kernels, f"takes_{operation}", kernels.takes)
-        if takes(*arrays):
+        general = kernels.takes if hasattr(kernels, operation) else _nothing
+        if getattr(kernels, f"takes_{operation}", general)(*arrays):
             return kernels
     return None
+
+
+def _nothing(*arrays):
+    return False
 
 
 def maker(cache):

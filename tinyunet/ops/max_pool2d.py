@@ -15,10 +15,15 @@ def _corners(x):
     return [x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]  # each (N, C, H/2, W/2)
 
 
+def check_pool_shape(shape):
+    """Raise ValueError unless `shape` is (N, C, H, W) with even H and W."""
+    if len(shape) != 4 or shape[2] % 2 or shape[3] % 2:
+        raise ValueError(f"max_pool2d needs (N, C, H, W) with even H and W: got {shape}")
+
+
 def max_pool2d(x):
     """Return the 2×2 maxima of `x` (N, C, H, W) and the cache. Raises ValueError for odd H or W."""
-    if x.ndim != 4 or x.shape[2] % 2 or x.shape[3] % 2:
-        raise ValueError(f"max_pool2d needs (N, C, H, W) with even H and W: got {x.shape}")
+    check_pool_shape(x.shape)
     if kernels := faster("max_pool2d", x):
         return kernels.max_pool2d(x)
     xp = array_module(x)

@@ -128,9 +128,11 @@ extern "C" __global__ void __launch_bounds__(128) filter_gradient(
 }
 
 // y (N, O, H, W) = At m A + bias, clipped at 0 if `relu`: bias and ReLU cost no pass of their own.
+// Nor does the pooling: pooled (N, O, H/2, W/2), if not null, gets the maxima of y's 2x2 windows, of
+// which a tile holds four whole ones (H and W must be even then).
 extern "C" __global__ void __launch_bounds__(128) inverse_output(
-    const float* m, const float* bias, float* y, int images, int channels, int height, int width,
-    int tile_rows, int tile_columns, int relu) {
+    const float* m, const float* bias, float* y, float* pooled, int images, int channels,
+    int height, int width, int tile_rows, int tile_columns, int relu) {
     const int tiles = images * tile_rows * tile_columns;
     const long long i = thread_index();
     if (i >= (long long)channels * tiles) return;
@@ -146,8 +148,10 @@ extern "C" __global__ void __launch_bounds__(128) inverse_output(
         for (int a = 0; a < 4; a++) half[a][b] = rows[a];
     }
     const int top = 4 * tile.row, left = 4 * tile.column;
-    float* image = y + ((long long)tile.image * channels + channel) * height * width;
+    const long long map = (long long)tile.image * channels + channel;
+    float* image = y + map * height * width;
     const float shift = bias[channel];
+    float above[4];  // the row before this one
 #pragma unroll
     for (int a = 0; a < 4; a++) {
         float row[4];
@@ -158,6 +162,16 @@ extern "C" __global__ void __launch_bounds__(128) inverse_output(
             if (relu) row[b] = larger(row[b], 0.0f);
         }
         if (top + a < height) store_row(row, image + (long long)(top + a) * width, left, width);
+        if (pooled != nullptr && a % 2 == 1 && top + a < height) {
+            float* maxima = pooled + (map * (height / 2) + (top + a) / 2) * (width / 2);
+#pragma unroll
+            for (int b = 0; b < 4; b += 2)
+                if (left + b < width)
+                    maxima[(left + b) / 2] =
+                        larger(larger(above[b], above[b + 1]), larger(row[b], row[b + 1]));
+        }
+#pragma unroll
+        for (int b = 0; b < 4; b++) above[b] = row[b];
     }
 }
 
