@@ -18,7 +18,6 @@ from tinyunet.geometry import output_size
 from tinyunet.kernels import gpu
 from tinyunet.kernels.gpu_graph import GraphStep
 from tinyunet.model import UNet
-from tinyunet.ops import dispatch
 from tinyunet.optim import SGD
 from tinyunet.train import training_gradients
 
@@ -86,13 +85,9 @@ def main():
     problem = gpu_problem()
     if problem is not None:
         sys.exit(f"no GPU: {problem}")
-    if not hasattr(dispatch, "gpu"):  # operations would not turn to the GPU's kernels
-        dispatch.cpu, on_cpu = gpu, dispatch.cpu
     on_gpu = train("gpu", args.steps)
     again, recorded = train("gpu", args.steps), train("gpu", args.steps, recorded=True)
     errors = gradient_errors()
-    if not hasattr(dispatch, "gpu"):
-        dispatch.cpu = on_cpu
     on_cpu_losses, _ = train("cpu", args.steps)
     apart = float(np.max(np.abs(np.subtract(on_gpu[0], on_cpu_losses))))
     rows = [

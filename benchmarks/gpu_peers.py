@@ -20,21 +20,28 @@ from tinyunet.optim import SGD
 from tinyunet.train import training_gradients
 
 RATE, MOMENTUM = 1e-6, 0.99  # so small that a thousand steps leave the weights as they are
-NOTHING = SimpleNamespace(takes=lambda *arrays: False, Saved=())
-CONVOLUTIONS = SimpleNamespace(
-    takes=lambda *arrays: False,
-    Saved=gpu.Saved,
-    takes_conv2d=gpu.takes_conv2d,
-    takes_conv2d_relu=gpu.takes_conv2d_relu,
-    conv2d=gpu.conv2d,
-    conv2d_backward=gpu.conv2d_backward,
-    conv2d_relu=gpu.conv2d_relu,
-    conv2d_relu_backward=gpu.conv2d_relu_backward,
-)
+
+
+def _only(*operations):
+    """Return what operations may hand over to: of the GPU's kernels those for `operations`."""
+    found = SimpleNamespace(takes=gpu.takes, Saved=gpu.Saved)
+    for name in operations:
+        for kernel in (name, f"{name}_backward", f"takes_{name}"):
+            if hasattr(gpu, kernel):
+                setattr(found, kernel, getattr(gpu, kernel))
+    return found
+
+
+POOLING = ("conv2d", "conv2d_relu", "conv2d_relu_max_pool", "max_pool2d")
+MOVES = ("up_conv2d", "center_crop_concat", "dropout")
 RUNGS = {  # name: (kernels that operations hand over to, precision, recorded as a graph)
-    "im2col": (NOTHING, "float32", False),
-    "winograd": (CONVOLUTIONS, "float32", False),
-    "fused": (gpu, "float32", False),
+    "im2col": (_only(), "float32", False),
+    "winograd": (_only("conv2d"), "float32", False),
+    "bias, ReLU": (_only("conv2d", "conv2d_relu"), "float32", False),
+    "pooling": (_only(*POOLING), "float32", False),
+    "moves": (_only(*POOLING, *MOVES), "float32", False),
+    "loss": (_only(*POOLING, *MOVES, "softmax_cross_entropy"), "float32", False),
+    "update": (gpu, "float32", False),
     "graph": (gpu, "float32", True),
     "graph, tf32": (gpu, "tf32", True),
     "graph, bf16": (gpu, "bf16", True),
@@ -44,13 +51,11 @@ RUNGS = {  # name: (kernels that operations hand over to, precision, recorded as
 @contextmanager
 def handing_over_to(kernels):
     """Within the block, operations on GPU arrays hand over to `kernels`."""
-    name = "gpu" if hasattr(dispatch, "gpu") else "cpu"
-    before = getattr(dispatch, name)
-    setattr(dispatch, name, kernels)
+    before, dispatch.gpu = dispatch.gpu, kernels
     try:
         yield
     finally:
-        setattr(dispatch, name, before)
+        dispatch.gpu = before
 
 
 class Rung:
@@ -76,10 +81,14 @@ class Rung:
                 self.graph.step(*batch)
                 return
             _, grads = training_gradients(self.net, *batch)
-            if self.kernels is gpu:
-                gpu.momentum_update(self.net.params, self.sgd.velocity, grads, RATE, MOMENTUM)
-            else:
+            if self.kernels is gpu:  # all parameters in one launch
                 self.sgd.step(grads)
+                return
+            for name, param in self.net.params.items():
+                velocity = self.sgd.velocity[name]
+                velocity *= MOMENTUM
+                velocity += grads[name]
+                param -= RATE * velocity
 
     def gradients(self, *batch):
         """Return (loss, {name: gradient}) as NumPy arrays."""

@@ -1,6 +1,6 @@
 """The ladder of the GPU path, rung by rung, against PyTorch on the same GPU in the same run.
 
-    python benchmarks/ladder_gpu.py [--base 64 --tile 572] [--rungs fused graph] [--rounds 7]
+    python benchmarks/ladder_gpu.py [--base 64 --tile 572] [--rungs update graph] [--rounds 7]
                                     [--kernels] [--json FILE]
 
 First the count: operations and bytes of a step, and the floors they set. Then every rung is held to
@@ -107,7 +107,7 @@ def measure(xp, contestants, batch, rounds):
 
 def kernel_table(xp, base, batch):
     """Print how the time of an unrecorded float32 step is spread over the kernels."""
-    rung = Rung("fused", base, batch[0].shape)
+    rung = Rung("update", base, batch[0].shape)
     rung.step(*batch)
     device, spans = gpu._gpu(next(iter(rung.net.params.values()))), []
 

@@ -17,9 +17,7 @@ import numpy as np
 
 from tinyunet import geometry
 from tinyunet.arrays import gpu_problem, to_numpy
-from tinyunet.kernels import gpu
 from tinyunet.model import UNet
-from tinyunet.ops import dispatch
 from tinyunet.predict import predict_tiled
 
 BAR_MS, BAR_SHARE = 50.0, 1.00
@@ -60,8 +58,6 @@ def main():
     problem = gpu_problem()
     if problem is not None:
         sys.exit(f"no GPU: {problem}")
-    if not hasattr(dispatch, "gpu"):
-        dispatch.cpu = gpu
     rng = np.random.default_rng(2)
     image = rng.standard_normal((args.size, args.size), dtype=np.float32)
     image = (image - image.mean()) / image.std()
