@@ -23,6 +23,13 @@ STARTERS = ROOT / "lessons" / "exercises"
 # exercise, text of the solution, what replaces it, part of the explanation that must come
 WRONG = [
     ("01", "weight[o, c, a, b]", "weight[o, c, kh - 1 - a, kw - 1 - b]", "your kernel is flipped"),
+    ("01", "x[n, c, i + a, j + b]", "x[n, c, i - a, j - b]", "your kernel walks backwards"),
+    ("01", "    n_images,",
+     "    p = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))\n"
+     "    q = p.reshape(len(x), weight[0].size, -1)\n"
+     "    y = weight.reshape(len(weight), -1) @ q + bias[:, None]\n"
+     "    return y.reshape(len(x), -1, *p.shape[2:4])\n    n_images,",
+     "your patches' axes are in the wrong order"),
     ("01", "total = bias[o]", "total = 0", "missing bias"),
     ("01", "total +=", "total += bias[o] +", "your bias is added once a tap"),
     ("01", "i + a, j + b", "i + b, j + a", "your kernel is transposed"),
@@ -62,6 +69,8 @@ WRONG = [
     ("03", "dy * (x > 0)", "(x > 0) * 1.0", "all-ones upstream gradient"),
     ("03", "dy * (x > 0)", "dy * (dy > 0)", "it is x that decides"),
     ("03", ".max(axis=(3, 5))", ".mean(axis=(3, 5))", "your y is the mean of each window"),
+    ("03", "winner = np.argmax(window)", "winner = (0, 2, 1, 3)[np.argmax(window.T)]",
+     "your equal maxima are visited column by column"),
     ("03", "winner = np.argmax(window)", "winner = 3 - np.argmax(window[::-1, ::-1])",
      "the last of equal maxima"),
     ("03", "        dx[n, c, 2 * i + winner // 2, 2 * j + winner % 2] = dy[n, c, i, j]",

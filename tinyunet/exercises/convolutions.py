@@ -66,6 +66,12 @@ def _compare_conv2d(got, x, weight, bias):
          "same way (lesson 01, \"the formula\")"),
         (lambda: naive.conv2d(x, weight.swapaxes(2, 3), bias),
          "your kernel is transposed: weight[o, c, a, b] goes with row i + a and column j + b"),
+        (lambda: _backwards(x, weight, bias),
+         "your kernel walks backwards: x[i - a, j - b] has negative indices, which read from the "
+         "other end. The formula has x[i + a, j + b]"),
+        (lambda: _columns_unsorted(x, weight, bias),
+         "your patches' axes are in the wrong order: reshape moves no number, so transpose to "
+         "(N, C, kh, kw, H', W') first (lesson 01, \"the trap\")"),
         (want - by_bias, "your y has a missing bias: each output starts from bias[o]"),
         (want + by_bias * (taps - 1), _many_biases("tap")),
         (want + by_bias * taps, _many_biases("tap")),
@@ -84,6 +90,23 @@ def _compare_conv2d(got, x, weight, bias):
         (np.maximum(want, 0), "your y is cut at 0: the ReLU is an operation of its own"),
     )  # fmt: skip
     compare("y", got, want, typical)
+
+
+def _backwards(x, weight, bias):
+    """y with x[i − a, j − b], which wraps around to the image's other end."""
+    kh, kw = weight.shape[2:]
+    wrapped = np.pad(x, ((0, 0), (0, 0), (kh - 1, 0), (kw - 1, 0)), mode="wrap")
+    whole = naive.conv2d(wrapped, weight[:, :, ::-1, ::-1], bias)
+    return whole[:, :, : x.shape[2] - kh + 1, : x.shape[3] - kw + 1]
+
+
+def _columns_unsorted(x, weight, bias):
+    """y from an im2col without its transpose: lesson 01's trap."""
+    patches = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))
+    n, _, out_h, out_w = patches.shape[:4]
+    columns = patches.reshape(n, weight[0].size, out_h * out_w)
+    y = weight.reshape(len(weight), -1) @ columns + bias[:, None]
+    return y.reshape(n, len(weight), out_h, out_w)
 
 
 def _many_biases(what):

@@ -71,6 +71,9 @@ def _compare_pool_backward(backward, x, dy):
     every = blocks == blocks.max(axis=1, keepdims=True)
     last = np.zeros_like(blocks)
     last[np.arange(len(blocks)), 3 - np.argmax(blocks[:, ::-1], axis=1)] = 1
+    down = np.zeros_like(blocks)  # the order (0, 0), (1, 0), (0, 1), (1, 1)
+    order = np.array([0, 2, 1, 3])
+    down[np.arange(len(blocks)), order[np.argmax(blocks[:, order], axis=1)]] = 1
     least = np.zeros_like(blocks)
     least[np.arange(len(blocks)), np.argmin(blocks, axis=1)] = 1
 
@@ -86,6 +89,8 @@ def _compare_pool_backward(backward, x, dy):
          "your gradient is shared among equal maxima: the first in reading order gets all of it"),
         (spread(last), "your gradient goes to the last of equal maxima: the first in reading order "
          "gets it (is there >= where > should be?)"),
+        (spread(down), "your equal maxima are visited column by column: reading order goes along "
+         "the rows, (0, 0), (0, 1), (1, 0), (1, 1)"),
         (spread(np.ones_like(blocks)),
          "your gradient goes to all four pixels of a window: only the largest went through"),
         (spread(np.full_like(blocks, 0.25)),
