@@ -104,9 +104,15 @@ def _import_libraries(scratch):
     sys.path[0] = str(scratch)
     sys.modules["torch"] = None  # the comparisons with it are slow; its golden file is used
     sys.dont_write_bytecode = True  # two mutants of one second and size would be taken for one
-    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # a failure need not be small
-    hypothesis.settings.register_profile("m", phases=phases, derandomize=True, database=None)
-    hypothesis.settings.load_profile("m")
+    hypothesis.settings.register_profile(
+        "mutants",
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),  # a failure may be large
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    hypothesis.settings.load_profile("mutants")
 
 
 def _mutants(scratch, group, options):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyunet import geometry, tiling
@@ -16,6 +16,7 @@ from tinyunet.model import UNet
 
 
 @given(st.integers(1, 9), st.integers(0, 40), st.integers(0, 40))
+@settings(deadline=None)
 def test_mirror_is_numpys_reflect(size, before, after):
     expected = np.pad(np.arange(size), (before, after), mode="reflect")
     got = tiling.mirror(np.arange(-before, size + after), size)
@@ -23,6 +24,7 @@ def test_mirror_is_numpys_reflect(size, before, after):
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.data())
+@settings(deadline=None)
 def test_window_is_a_cut_of_the_mirrored_image(height, width, data):
     image = np.random.default_rng(0).integers(0, 99, (2, height, width)).astype(np.uint8)
     top, left = data.draw(st.integers(-20, 20)), data.draw(st.integers(-20, 20))
@@ -48,6 +50,7 @@ def test_window_reads_no_more_than_it_covers():
 
 
 @given(st.integers(1, 5), st.integers(1, 700), st.integers(0, 30))
+@settings(deadline=None)
 def test_plan_covers_every_pixel_once_in_phase(depth, size, larger):
     s = geometry.scale(depth)
     tile = geometry.input_size(s, depth) + larger * s
