@@ -211,8 +211,11 @@ def run_seeds():
     yield ('{"settings": {"seed": ' + "1" * 4400 + '}, "data": 0}').encode()
 
 
-def whole_png(content):
-    """A PNG with its checksums made right again, so that the damage reaches the decoder."""
+def mutated_image(mutate, content, seed):
+    """A mutant; every second PNG has its checksums made right again, to reach the decoder."""
+    content = mutate(content)
+    if seed % 2 == 0 or not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return content
     out, at = bytearray(content[:8]), 8
     while at + 12 <= len(content):
         (length,) = struct.unpack(">I", content[at : at + 4])
@@ -223,34 +226,68 @@ def whole_png(content):
     return bytes(out)
 
 
-def whole_weights(content):
-    """A checkpoint with its lengths and its SHA-256 made right again, as far as that can be done.
+def mutated_weights(mutate, content, seed):
+    """A mutant: of any byte, or of what stands in the header, its lengths and SHA-256 made right.
 
-    Without this hardly a mutant would come past the checksum.
+    Without the second kind hardly a mutant would come past the checksum.
     """
     from safetensors.numpy import load
 
     from tinyunet.checkpoint import checksum
 
-    with suppress(Exception):  # what cannot be made whole stays as the fuzzer made it
-        end = content.rindex(b"}", 0, content.index(b"\0\0\0", 8)) + 1
-        header, data = json.loads(content[8:end]), content[end:].lstrip(b" ")
-        inner = json.loads(header["__metadata__"]["tinyunet"])
+    if seed % 4 == 0:
+        return mutate(content)
 
-        def packed():
-            header["__metadata__"]["tinyunet"] = json.dumps(inner, sort_keys=True)
-            text = json.dumps(header).encode()
-            return struct.pack("<Q", len(text)) + text + data
+    def again(value):
+        """The value that the mutated JSON text of `value` means."""
+        return json.loads(mutate(json.dumps(value).encode()).decode(errors="replace"))
 
-        inner["sha256"] = checksum(load(packed()), inner["meta"])
-        return packed()
+    def packed(header):
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + data
+
+    with suppress(Exception):  # what cannot be made whole stays as it was
+        header, end = json.JSONDecoder().raw_decode(content[8:].decode("latin-1"))
+        data = content[8 + end :].lstrip(b" ")
+        inner = json.loads(header.pop("__metadata__")["tinyunet"])
+        if seed % 4 == 1:
+            header = again(header)
+        elif seed % 4 == 2:
+            inner["meta"] = again(inner["meta"])
+        else:
+            key = sorted(inner["meta"])[seed // 4 % len(inner["meta"])]
+            inner["meta"][key] = again(inner["meta"][key])
+        inner["sha256"] = checksum(load(packed(header)), inner["meta"])
+        content = packed({"__metadata__": {"tinyunet": json.dumps(inner)}, **header})
     return content
 
 
+def mutated_text(mutate, content, seed):
+    """A mutant of the text, or of one value of the settings in it."""
+    if seed % 2 == 0 or not content.startswith(b"{"):
+        return mutate(content)
+    with suppress(ValueError, KeyError, TypeError, IndexError, RecursionError):
+        whole = json.loads(content)
+        key = sorted(whole["settings"])[seed // 2 % len(whole["settings"])]
+        value = json.dumps(whole["settings"][key])
+        whole["settings"][key] = "HERE"
+        changed = mutate(value.encode())
+        content = json.dumps(whole).encode().replace(b'"HERE"', changed)
+    return content
+
+
+# whole words for the mutations, beside those that libFuzzer finds by itself
+WORDS = [
+    *("NaN", "Infinity", "-Infinity", "1e999", "-1", "0.5", "null", "true", "false", '""', "[]"),
+    *("{}", "[[[[[[[[", '"a":', '"\\ud800"', '"\\n"', "\\u001b", "1" * 60, "0" * 60, "10000000000"),
+    *("BOOL", "BF16", "F8_E5M2", "F64", "I64", '"shape":[]', '"shape":[0]', '"velocity/'),
+]
+
+
 TARGETS = {
-    "images": (images_target, images_seeds, whole_png, b"\x89PNG\r\n\x1a\n"),
-    "weights": (weights_target, weights_seeds, whole_weights, b""),
-    "run": (run_target, run_seeds, None, b""),
+    "images": (images_target, images_seeds, mutated_image),
+    "weights": (weights_target, weights_seeds, mutated_weights),
+    "run": (run_target, run_seeds, mutated_text),
 }
 
 
@@ -273,7 +310,7 @@ def main():
 
         import tinyunet.rundir  # noqa: F401
 
-    make, seeds, mend, mark = TARGETS[arguments.target]
+    make, seeds, mutated = TARGETS[arguments.target]
     keep = arguments.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
     keep.mkdir(exist_ok=True)
     watch = Watch()
@@ -289,9 +326,8 @@ def main():
         watch.one(target, content)
     watch.start()
 
-    def mutate(content, largest, seed):
-        content = atheris.Mutate(content, largest)
-        return mend(content)[:largest] if seed % 2 and content.startswith(mark) else content
+    def mutator(content, largest, seed):
+        return mutated(lambda piece: atheris.Mutate(piece, largest), content, seed)[:largest]
 
     begun = time.process_time()
 
@@ -316,8 +352,11 @@ def main():
         *(f"-max_len={LONGEST}", f"-artifact_prefix={keep}/"),
         *("-timeout=300", "-rss_limit_mb=4096"),  # for what hangs or grows inside a C library
     ]
-    kwargs = {"custom_mutator": mutate} if mend else {}
-    atheris.Setup([sys.argv[0], *options, str(keep)], one, **kwargs)
+    words = keep / "words.txt"
+    lines = ["".join(f"\\x{byte:02x}" for byte in word.encode()) for word in WORDS]
+    words.write_text("".join(f'"{line}"\n' for line in lines))
+    options += [f"-dict={words}"]
+    atheris.Setup([sys.argv[0], *options, str(keep)], one, custom_mutator=mutator)
     atheris.Fuzz()
 
 

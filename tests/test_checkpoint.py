@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from runs import FLAGS, snapshot, write_stacks
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from tinyunet import checkpoint
@@ -214,6 +215,24 @@ def test_an_earlier_file_stays_until_the_new_one_is_whole(net, tmp_path, monkeyp
     save_checkpoint(path, *state(net, step=2))
     assert load_checkpoint(path)[1]["step"] == 2
     assert list(snapshot(tmp_path)) == [path]
+
+
+def test_a_full_disk_met_by_the_safetensors_library_is_an_error_of_the_disk(
+    net, tmp_path, monkeypatch
+):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, *state(net, step=1))
+    before = snapshot(tmp_path)
+
+    def fail(_tensors, temporary, _header):
+        temporary.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
+    message = "c.safetensors: could not be written: I/O error: No space left on device"
+    with pytest.raises(OSError, match=message):
+        save_checkpoint(path, *state(net, step=2))
+    assert snapshot(tmp_path) == before
 
 
 def test_the_new_file_is_on_the_disk_before_it_takes_the_name(net, tmp_path, monkeypatch):

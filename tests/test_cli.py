@@ -23,7 +23,7 @@ from tinyunet.postprocess import probabilities_to_cells
 from tinyunet.predict import predict_tiled
 from tinyunet.rundir import read_log
 from tinyunet.settings import Settings
-from tinyunet.train import train
+from tinyunet.train import TrainingResult, train
 from tinyunet.weights import find_instances, separate_touching, weight_map
 
 
@@ -391,6 +391,36 @@ def test_demo(tmp_path, monkeypatch, capsys):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
     assert tinyunet_("demo", "--out", tmp_path / "again", *argv[3:]) == 0
     assert "images never seen:" in capsys.readouterr().out
+
+
+def test_a_demo_that_was_stopped_shows_no_result(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo_command, "SIZE", 48)
+    stopped = TrainingResult(3, 0.5, None, None, None, None, 1.0, 0.0, signal.SIGINT)
+    monkeypatch.setattr("tinyunet.train.train", lambda *_, **__: stopped)
+    assert tinyunet_("demo", "--out", tmp_path / "demo", "--device", "cpu") == 130
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "demo").exists()
+
+
+def test_threads_are_set_where_they_are_asked_for(made, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("tinyunet.kernels.threads.set_threads", asked.append)
+    argv = ["predict", made.run, made.images, "--out", tmp_path / "p.tif", "--device", "cpu"]
+    assert tinyunet_(*argv, "--slices", "0:1") == 0
+    assert asked == []
+    assert tinyunet_(*argv, "--slices", "0:1", "--threads", 1) == 0
+    assert asked == [1]
+
+
+def test_a_folder_without_permission_is_refused_before_the_work(
+    made, tmp_path, monkeypatch, capsys
+):
+    """By the system's word: the tests may run as root, whom no permission stops."""
+    monkeypatch.setattr(common.os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))
+    argv = ["predict", made.run, made.images, "--out", tmp_path / "p.tif", "--device", "cpu"]
+    assert tinyunet_(*argv) == 2
+    expected = f"tinyunet: error: {tmp_path}: no permission to write p.tif into it\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_the_best_threshold():

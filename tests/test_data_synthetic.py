@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tinyunet.data import synthetic_cells, synthetic_membranes
+from tinyunet.data import synthetic, synthetic_cells, synthetic_membranes
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,27 @@ def test_seeds(make):
         assert np.array_equal(a, c)
     assert not np.array_equal(one[0], other[0])
     assert not np.array_equal(one[0][0], one[0][1])
+
+
+def test_a_full_picture_takes_a_centre_somewhere_inside():
+    """Nowhere in 16×16 pixels lies 14 from all of these: the search must end all the same."""
+    centres = [(y, x) for y in (2, 8, 14) for x in (2, 8, 14)]
+    for seed in range(20):
+        y, x = synthetic._place(centres, 16, np.random.default_rng(seed))
+        assert 0 <= y <= 15
+        assert 0 <= x <= 15
+
+
+def test_of_a_cell_that_another_cut_through_only_the_largest_piece_stays():
+    labels = np.zeros((12, 20), int)
+    labels[:, :5] = 1  # 60 pixels and, behind the second cell, 12 more
+    labels[:, 5:9] = 2
+    labels[:, 9] = 1
+    labels[:4, 12:16] = 3  # 16 pixels: too small
+    whole = synthetic._whole_cells(labels)
+    expected = np.zeros_like(labels)
+    expected[:, :5], expected[:, 5:9] = 1, 2
+    assert np.array_equal(whole, expected)
 
 
 @pytest.mark.parametrize("make", [synthetic_membranes, synthetic_cells])

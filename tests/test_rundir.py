@@ -8,6 +8,7 @@ import sys
 import pytest
 from runs import snapshot, tiny
 
+from tinyunet import rundir
 from tinyunet.rundir import HEADER, RunFolder, check_folder, read_log, read_settings
 
 
@@ -144,6 +145,24 @@ def test_a_lock_file_that_was_taken_away_locks_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(BlockingIOError, match="another run"):
         RunFolder(tmp_path)
+
+
+def test_a_run_that_another_spoils_while_it_opens_lets_go_of_the_folder(tmp_path, monkeypatch):
+    """The folder is looked at again under the lock; what is refused then must not stay locked."""
+    begun(tmp_path)
+
+    def lock(path):
+        (tmp_path / "settings.json").rename(tmp_path / "settings.away")
+        return real(path)
+
+    real = rundir._lock
+    with monkeypatch.context() as patch:
+        patch.setattr(rundir, "_lock", lock)
+        with pytest.raises(FileExistsError, match="holds log.csv but no settings.json"):
+            RunFolder(tmp_path, resume=True)
+    (tmp_path / "settings.away").rename(tmp_path / "settings.json")
+    with RunFolder(tmp_path, resume=True) as folder:
+        assert folder.resuming
 
 
 def test_leftovers_of_a_killed_run_are_removed_and_other_files_are_not(tmp_path):

@@ -201,8 +201,6 @@ def load_network(path, device="auto", dtype="float32"):
     from tinyunet.model import UNet
 
     tensors, meta = load_checkpoint(path)
-    if not isinstance(meta.get("architecture"), dict):
-        raise ValueError(f"{path}: names no architecture: not a file of weights")
     try:
         net = UNet(**meta["architecture"], dtype=dtype, device=device)
         net.load(strip_prefix(tensors, "params/"))
