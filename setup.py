@@ -41,8 +41,8 @@ setup(
         "threadpoolctl>=3.1",
     ],
     extras_require={
-        "cuda12": ["cupy-cuda12x>=13"],
-        "cuda13": ["cupy-cuda13x>=13.6"],
+        "cuda12": ["cupy-cuda12x[ctk]>=13"],
+        "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
         "download": ["pooch>=1.8"],
         "test": TEST,
         "book": BOOK,

@@ -56,6 +56,10 @@ print("three steps done")
 """
 
 
+# Tests of both array modules, their CuPy half; and what needs a GPU or CuPy anyway.
+ON_GPU = ("-k", "cupy or test_cuda_device or real")
+
+
 def parts(out):
     """Return [(name, command, seconds allowed)] in order of importance."""
     python = sys.executable
@@ -72,7 +76,7 @@ def parts(out):
         ("ladder-16-572", bench("ladder_gpu", "--base", "16", "--tile", "572"), 60),
         ("ladder-16-284", bench("ladder_gpu", "--base", "16", "--tile", "284"), 60),
         ("predict", bench("predict_gpu"), 60),
-        ("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], 180),
+        ("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ON_GPU, *tests], 180),
     ]
     if shutil.which("compute-sanitizer"):
         command = ["compute-sanitizer", "--tool", "memcheck", "--error-exitcode", "9"]

@@ -8,18 +8,26 @@ from runs import tiny, tiny_dataset
 
 from tinyunet import arrays, feed
 from tinyunet import train as training
+from tinyunet.arrays import gpu_problem
 from tinyunet.checkpoint import load_checkpoint
-from tinyunet.kernels.gpu_graph import GraphStep
+from tinyunet.kernels.gpu_graph import GraphStep, Loss
 from tinyunet.rundir import read_log
 from tinyunet.train import DivergedError, train
 
+PROBLEM = gpu_problem()
 
-@pytest.fixture
-def xp(monkeypatch):
-    """A fake of CuPy in CuPy's place: `device="gpu"` is then the whole GPU path, on the CPU."""
-    fake = FakeCupy()
-    monkeypatch.setattr(arrays, "cupy", fake)
-    return fake
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("real", marks=pytest.mark.skipif(PROBLEM is not None, reason=f"{PROBLEM}")),
+    ]
+)
+def xp(request, monkeypatch):
+    """CuPy where there is a GPU; and its fake in its place: the whole GPU path, on the CPU."""
+    if request.param == "fake":
+        monkeypatch.setattr(arrays, "cupy", FakeCupy())
+    return arrays.cupy
 
 
 @pytest.fixture
@@ -163,9 +171,8 @@ def test_a_gpu_gets_more_threads(xp, tmp_path, monkeypatch, device, expected):
     assert asked == [expected]
 
 
-def test_reading_a_loss_waits_for_its_own_step_only(xp, monkeypatch):
-    from tinyunet.kernels.gpu_graph import Loss
-
+def test_reading_a_loss_waits_for_its_own_step_only(monkeypatch):
+    xp = FakeCupy()
     done, waited = xp.cuda.Event(), []
     reading = Stream(non_blocking=True)
     monkeypatch.setattr(reading, "wait_event", waited.append, False)

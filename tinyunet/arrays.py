@@ -10,10 +10,15 @@ from types import ModuleType
 
 import numpy as np
 
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0]
+
+
 try:
     import cupy
 except ImportError as error:  # not installed, or installed without the CUDA libraries it needs
-    cupy, _WHY_NO_CUPY = None, str(error).strip().splitlines()[0]
+    cupy, _WHY_NO_CUPY = None, _first_line(error)
 else:
     _WHY_NO_CUPY = ""
 
@@ -66,7 +71,18 @@ def gpu_problem():
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"CuPy is installed but finds no working NVIDIA driver ({error})"
-    return None if count else "CuPy is installed but the driver reports no GPU"
+    if not count:
+        return "CuPy is installed but the driver reports no GPU"
+    try:  # CuPy loads a library when something of it is asked for
+        compiler, _ = (getattr(cupy.cuda, name, None) for name in ("nvrtc", "cublas"))
+        if compiler is not None:
+            compiler.getVersion()
+    except (ImportError, RuntimeError) as error:
+        return (
+            f"CuPy and a GPU are there, but not all of the CUDA toolkit ({_first_line(error)}); "
+            "install it with `pip install 'cupy-cuda12x[ctk]'` or `'cupy-cuda13x[ctk]'`"
+        )
+    return None
 
 
 def select_device(device="auto"):

@@ -244,7 +244,7 @@ class FakeCupy:
             using_allocator=self._using_allocator,
             get_current_stream=lambda device_id=-1: Stream.current[-1],
             get_elapsed_time=lambda start_event, end_event: 1.0,
-            cublas=SimpleNamespace(__file__=cublas_file()),
+            cublas=SimpleNamespace(__file__=cublas_file(), getVersion=lambda handle: 120900),
             nvrtc=SimpleNamespace(getVersion=lambda: (12, 9)),
             device=SimpleNamespace(get_cublas_handle=lambda: 4711),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
