@@ -76,7 +76,9 @@ def _arguments():
     parser.add_argument("--rerun", help="run only the survivors of an earlier --json")
     parser.add_argument("--json", help="write the results here, mutant by mutant")
     parser.add_argument("--keep", action="store_true", help="copy the tests, not the package")
-    parser.add_argument("--scratch", default=Path(tempfile.gettempdir()) / "tinyunet-mutants")
+    # A folder of its own around the copy: no real data beside it, whose tests take too long here.
+    scratch = Path(tempfile.gettempdir()) / "tinyunet-mutants" / "project"
+    parser.add_argument("--scratch", default=scratch, help=f"where to copy to ({scratch})")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group {', '.join(sorted(unknown))}: there are {', '.join(GROUPS)}")
