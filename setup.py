@@ -14,7 +14,8 @@ TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
 BOOK = [
     "sphinx>=8.1",
     "myst-parser>=4",
-    "furo>=2024.8",
+    "furo>=2025.7",
+    "accessible-pygments>=0.0.5",  # colours of code that can be told apart
     "latex2mathml>=3.77",  # formulas without scripts
     "ziamath>=0.12",  # carries the font STIX Two Math
 ]

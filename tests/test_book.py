@@ -86,6 +86,7 @@ def page(text, sources, name="lessons/01-valid-convolution.md"):
         "tinyunet/ops",
         "tests",
         "README.md",
+        "LICENSE",
     }
     return Page(name, text, sources, lambda path: path.rstrip("/") in there)
 
@@ -193,6 +194,8 @@ def test_a_quote_of_nothing_is_an_error(sources):
         ("[next](02-convolution-backward.md#x)", "[next](02-convolution-backward.md#x)"),
         ("[arXiv](https://arxiv.org/abs/1)", "[arXiv](https://arxiv.org/abs/1)"),
         ("[here](#the-idea)", "[here](#the-idea)"),
+        ("[`LICENSE`](../LICENSE)", "`LICENSE`"),
+        ("[tests](../tests/)", "[tests](source:tests)"),
         ("![`add`](figures/a.png)", "![`add`](figures/a.png)"),
         ("`tinyunet/sums.py`", "[`tinyunet/sums.py`](source:tinyunet/sums.py)"),
         ("`tinyunet/ops/`", "[`tinyunet/ops/`](source:tinyunet/ops)"),

@@ -138,19 +138,23 @@ class Page:
             target = self._meaning(token[1:-1])
             return f"[{token}]({target})" if target else token
         link = re.fullmatch(r"(!?)\[(.*)\]\(([^)]+)\)", token)
-        return f"{link[1]}[{link[2]}]({self._target(link[1], link[3])})" if link else token
+        if not link:
+            return token
+        target = self._target(link[1], link[3])
+        return f"{link[1]}[{link[2]}]({target})" if target else link[2]
 
     def _target(self, image, target):
-        """Return where a link of this page leads to in the book."""
+        """Return where a link of this page leads to in the book; "" if the book leaves it out."""
         if image or re.match(r"[a-z]+:|#", target):
             return target
         path, hash_, anchor = target.partition("#")
         project = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), path))
         if not self.exists(project):
             self.unresolved.append(target)
+            return target
         if path.endswith((".md", ".html")):
             return target
-        return f"source:{project}{hash_}{anchor}"
+        return f"source:{project}{hash_}{anchor}" if has_page(project, self.sources) else ""
 
     def _meaning(self, code):
         """Return the address of what is written in backticks, or an empty string."""

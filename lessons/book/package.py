@@ -16,6 +16,8 @@ SOURCES = [
     "tests/cuda_shim/*",
     "benchmarks/*.py",
     "lessons/*.py",
+    "lessons/book/*.py",
+    "lessons/runs/*",
 ]
 # Not in the API reference: the command line, and the checkers of the exercises.
 NO_API = ("tinyunet.cli", "tinyunet.exercises", "tinyunet.__main__")

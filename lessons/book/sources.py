@@ -16,7 +16,7 @@ from pygments.lexers import get_lexer_by_name
 
 from lessons.book.package import LESSON
 
-LANGUAGES = {"py": "python", "cu": "cuda", "cuh": "cuda", "h": "cpp"}
+LANGUAGES = {"py": "python", "cu": "cuda", "cuh": "cuda", "h": "cpp", "json": "json"}
 
 
 def language_of(path):
