@@ -80,8 +80,8 @@ class Moving(SphinxDirective):
         told = re.search(r'<meta name="height" content="(\d+)"', page)
         height, title = told[1] if told else "520", html.escape("\n".join(self.content))
         frame = (
-            f'<div class="moving"><iframe src="{path}" style="--height: {height}px" title="{title}" '
-            f'loading="lazy"></iframe><p><a href="{path}">{title}</a></p></div>'
+            f'<div class="moving"><iframe src="{path}" style="--height: {height}px" '
+            f'title="{title}" loading="lazy"></iframe><p><a href="{path}">{title}</a></p></div>'
         )
         return [nodes.raw("", frame, format="html")]
 
