@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -64,8 +65,10 @@ def test_train_says_what_it_found_and_how_it_ended(made, tmp_path, capsys):
     log = read_log(tmp_path / "run/log.csv")
     lines = out.splitlines()
     assert lines[0] == f"6 steps in {tmp_path / 'run'}, the last loss {log['loss'][-1]:.4f}"
-    best = min(value for value in log["val_wrong"] if value is not None)
-    assert lines[1].startswith(f"best validation: {100 * best:.2f} % wrong at step ")
+    best = log["val_loss"].index(min(value for value in log["val_loss"] if value is not None))
+    loss, wrong = log["val_loss"][best], log["val_wrong"][best]
+    text = f"best validation: loss {loss:.4f}, {100 * wrong:.2f} % wrong, at step {best + 1}"
+    assert lines[1] == text
     assert lines[2].startswith("time: ")
     assert len(lines) == 3
 
@@ -80,7 +83,7 @@ def test_train_json(made, tmp_path, capsys):
     assert result["interrupted"] is None
     assert result["loss"] == read_log(run / "log.csv")["loss"][-1]
     assert set(result) == {
-        *("steps", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"),
+        *("steps", "loss", "best_step", "best_loss", "best_wrong", "val_loss", "val_wrong"),
         *("seconds", "waited", "interrupted", "run"),
     }
 
@@ -395,7 +398,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
 
 def test_a_demo_that_was_stopped_shows_no_result(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo_command, "SIZE", 48)
-    stopped = TrainingResult(3, 0.5, None, None, None, None, 1.0, 0.0, signal.SIGINT)
+    stopped = TrainingResult(3, 0.5, None, None, None, None, None, 1.0, 0.0, signal.SIGINT)
     monkeypatch.setattr("tinyunet.train.train", lambda *_, **__: stopped)
     assert tinyunet_("demo", "--out", tmp_path / "demo", "--device", "cpu") == 130
     assert capsys.readouterr().out == ""
@@ -526,6 +529,31 @@ def test_warnings_are_one_line(monkeypatch, capsys):
     monkeypatch.setattr("tinyunet.cli.net_commands.info", warn)
     assert main(["info"]) == 0
     assert capsys.readouterr() == ("", "tinyunet: warning: cells were removed\n")
+
+
+def test_python_m_tinyunet_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tinyunet", "info", "--tile", "570"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("tinyunet", run_name="__main__")
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("tinyunet: error: ")
+
+
+def test_a_reader_that_left_is_no_error_and_nothing_more_is_written_to_it(monkeypatch, capfd):
+    """What is still in the buffer goes nowhere when Python ends, instead of failing once more."""
+    turned = []
+    monkeypatch.setattr(os, "dup2", lambda *handles: turned.append(handles))
+
+    def leave(_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("tinyunet.cli.net_commands.info", leave)
+    assert tinyunet_("info") == 141
+    ((nowhere, stdout),) = turned
+    assert stdout == sys.stdout.fileno()
+    assert os.path.samestat(os.fstat(nowhere), os.stat(os.devnull))
+    os.close(nowhere)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_reader_that_left(tmp_path):

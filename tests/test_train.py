@@ -78,21 +78,22 @@ def test_what_the_run_leaves_behind(finished):
 def test_the_best_is_the_best_of_the_log(finished, tmp_path):
     folder, result, _ = finished
     log = read_log(folder / "log.csv")
-    scores = {s: w for s, w in zip(log["step"], log["val_wrong"], strict=True) if w is not None}
-    best = min(scores, key=scores.get)  # the first of equals
-    assert (result.best_step, result.best_wrong) == (best, scores[best])
+    scores = {s: v for s, v in zip(log["step"], log["val_loss"], strict=True) if v is not None}
+    best = min(scores, key=scores.get)
+    wrong = log["val_wrong"][best - 1]
+    assert (result.best_step, result.best_loss, result.best_wrong) == (best, scores[best], wrong)
     meta = load_checkpoint(folder / "best.safetensors")[1]
-    assert (meta["step"], meta["val_wrong"], meta["tile"]) == (best, scores[best], 34)
+    assert (meta["step"], meta["val_wrong"], meta["tile"]) == (best, wrong, 34)
     train(tiny_dataset(), tiny(steps=best), tmp_path / "run", "cpu")
     assert same(params(folder / "best.safetensors"), params(tmp_path / "run/last.safetensors"))
 
 
 def test_the_best_is_replaced_only_by_a_better_one(tmp_path, monkeypatch):
-    scores = iter([(1.0, 0.5), (0.9, 0.5), (0.8, 0.25), (0.1, 0.75)])
+    scores = iter([(1.0, 0.1), (0.9, 0.5), (0.8, 0.25), (0.8, 0.2)])
     monkeypatch.setattr(training, "validate", lambda *_: next(scores))
     result = train(tiny_dataset(), tiny(steps=4, val_every=1), tmp_path / "run", "cpu")
-    assert (result.best_step, result.best_wrong) == (3, 0.25)
-    assert (result.val_loss, result.val_wrong) == (0.1, 0.75)
+    assert (result.best_step, result.best_loss, result.best_wrong) == (3, 0.8, 0.25)
+    assert (result.val_loss, result.val_wrong) == (0.8, 0.2)
     assert load_checkpoint(tmp_path / "run/best.safetensors")[1]["step"] == 3
 
 
@@ -150,7 +151,8 @@ def test_validation_changes_nothing_but_the_log(tmp_path):
 def test_without_validation(tmp_path):
     result = train(tiny_dataset(), tiny(val=None, steps=2), tmp_path / "run", "cpu")
     assert not (tmp_path / "run" / "best.safetensors").exists()
-    assert [result.best_step, result.best_wrong, result.val_loss, result.val_wrong] == [None] * 4
+    scores = [result.best_step, result.best_loss, result.best_wrong]
+    assert [*scores, result.val_loss, result.val_wrong] == [None] * 5
     assert read_log(tmp_path / "run/log.csv")["val_loss"] == [None, None]
 
 

@@ -306,7 +306,7 @@ def test_a_finished_run_resumed_stays_as_it_is(tmp_path):
     before = snapshot(tmp_path)
     second = train(dataset, tiny(), tmp_path / "run", "cpu", resume=True)
     assert snapshot(tmp_path) == before
-    for name in ("steps", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"):
+    for name in ("steps", "loss", "best_step", "best_loss", "best_wrong", "val_loss", "val_wrong"):
         assert getattr(second, name) == getattr(first, name)
     assert second.waited == 0
 

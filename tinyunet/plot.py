@@ -47,6 +47,8 @@ def running_mean(values, width):
 def plot_curves(log, path):
     """Draw the loss of training and validation, and the wrong pixels, over the steps.
 
+    The validation of the smallest loss, whose weights the run keeps, is marked.
+
     `log` is what `tinyunet.rundir.read_log` returns.
     """
     steps, loss = np.array(log["step"]), np.array(log["loss"], float)
@@ -64,9 +66,9 @@ def plot_curves(log, path):
         wrong = 100 * np.array([log["val_wrong"][i] for i in validated])
         left.plot(at, val_loss, color=ORANGE, marker=".", label="validation")
         right.plot(at, wrong, color=ORANGE, marker=".")
-        best = int(np.argmin(wrong))
+        best = int(np.argmin(val_loss))  # whose weights are kept
         right.annotate(
-            f"best: {wrong[best]:.2f} %\nat step {at[best]}",
+            f"kept: {wrong[best]:.2f} %\nof step {at[best]}",
             (at[best], wrong[best]),
             xytext=(0.7, 0.75),  # where a falling curve leaves room
             textcoords="axes fraction",

@@ -37,14 +37,16 @@ from tinyunet.tiling import memory_available
 class TrainingResult:
     """How a run ended. `interrupted` is None or the signal's number that stopped it early.
 
-    Scores are those of the best validation: its step, the mean loss and the fraction of wrong
-    pixels (None without validation). `seconds` counts this process only; `waited` is the share of
-    them that the network waited for tiles.
+    The best validation is that of the smallest loss: weighted as in training, it counts the borders
+    between cells and needs no threshold. `best_wrong` is its fraction of wrong pixels, `val_loss`
+    and `val_wrong` are the last one's; None without validation. `seconds` counts this process only;
+    `waited` is the share of them that the network waited for tiles.
     """
 
     steps: int
     loss: float | None
     best_step: int | None
+    best_loss: float | None
     best_wrong: float | None
     val_loss: float | None
     val_wrong: float | None
@@ -131,7 +133,8 @@ def validate(net, slices, settings):
     return loss / pixels, wrong / max(counted, 1)
 
 
-_STATE = ("rng", "log_size", "step", "loss", "best_step", "best_wrong", "val_loss", "val_wrong")
+_SCORES = ("best_step", "best_loss", "best_wrong", "val_loss", "val_wrong")
+_STATE = ("rng", "log_size", "step", "loss", *_SCORES)
 
 
 class _Run:
@@ -150,7 +153,8 @@ class _Run:
             self.graph = GraphStep(self.net, self.sgd, (1, self.net.in_channels, s.tile, s.tile))
         self.step, self.loss = 0, None
         self._unread = deque()  # (step, loss, tile) of the steps whose loss nobody has looked at
-        self.best_step = self.best_wrong = self.val_loss = self.val_wrong = None
+        for name in _SCORES:
+            setattr(self, name, None)
 
     def start_or_resume(self, data):
         """Take up the folder's run where its last checkpoint left it, or begin one."""
@@ -185,8 +189,8 @@ class _Run:
                     progress(*row)
             taken = time.perf_counter() - begun
             waited = feed.waited / taken if self.loss is not None else 0.0
-        best = self.best_step, self.best_wrong, self.val_loss, self.val_wrong
-        return TrainingResult(self.step, self.loss, *best, taken, waited, stop.signal)
+        scores = (getattr(self, name) for name in _SCORES)
+        return TrainingResult(self.step, self.loss, *scores, taken, waited, stop.signal)
 
     def _one_step(self, tile):
         self.step += 1
@@ -230,8 +234,12 @@ class _Run:
     def _validate(self):
         self._check_weights()
         self.val_loss, self.val_wrong = validate(self.net, self.validation, self.settings)
-        if self.best_wrong is None or self.val_wrong < self.best_wrong:
-            self.best_step, self.best_wrong = self.step, self.val_wrong
+        if self.best_loss is None or self.val_loss < self.best_loss:
+            self.best_step, self.best_loss, self.best_wrong = (
+                self.step,
+                self.val_loss,
+                self.val_wrong,
+            )
             meta = {"tile": self.settings.tile, "step": self.step, "val_wrong": self.val_wrong}
             save_weights(self.folder.best, self.net, **meta)
         return self.val_loss, self.val_wrong
@@ -248,10 +256,7 @@ class _Run:
             "loss": self.loss,
             "rng": self.net.rng.bit_generator.state,
             "log_size": self.folder.flush_log(),
-            "best_step": self.best_step,
-            "best_wrong": self.best_wrong,
-            "val_loss": self.val_loss,
-            "val_wrong": self.val_wrong,
+            **{name: getattr(self, name) for name in _SCORES},
         }
         save_checkpoint(self.folder.last, tensors, meta)
 

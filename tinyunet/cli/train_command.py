@@ -148,6 +148,9 @@ def report(result, folder, as_json):
         print(f"stopped after step {result.steps}: go on with --resume")
     else:
         print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
-    if result.best_wrong is not None:
-        print(f"best validation: {100 * result.best_wrong:.2f} % wrong at step {result.best_step}")
+    if result.best_step is not None:
+        print(
+            f"best validation: loss {result.best_loss:.4f}, {100 * result.best_wrong:.2f} % wrong, "
+            f"at step {result.best_step}"
+        )
     print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")

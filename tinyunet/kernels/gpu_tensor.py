@@ -1,9 +1,9 @@
 """3×3 convolution on tensor cores: one matrix product whose columns are never written down.
 
 The direct algorithm, not Winograd: tf32 and bf16 round every factor to 10 and 7 bits, and Winograd
-would enlarge that rounding about sevenfold. Legend: x (N, C, H, W), weight (O, C, 3, 3). The kernels
-are in kernels/cuda/tensor.cuh. Lesson: lessons/15-fast-on-a-gpu.md. Tested equal to ops/conv2d.py
-on factors that are rounded beforehand.
+would enlarge that rounding about sevenfold. Legend: x (N, C, H, W), weight (O, C, 3, 3). The
+kernels are in kernels/cuda/tensor.cuh. Lesson: lessons/15-fast-on-a-gpu.md. Tested equal to
+ops/conv2d.py on factors that are rounded beforehand.
 """
 
 from functools import partial
