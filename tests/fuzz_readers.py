@@ -240,7 +240,7 @@ def mutated_weights(mutate, content, seed):
 
     def again(value):
         """The value that the mutated JSON text of `value` means."""
-        return json.loads(mutate(json.dumps(value).encode()).decode(errors="replace"))
+        return json.loads(mutated_value(mutate, value, seed).decode(errors="replace"))
 
     def packed(header):
         text = json.dumps(header).encode()
@@ -269,11 +269,17 @@ def mutated_text(mutate, content, seed):
     with suppress(ValueError, KeyError, TypeError, IndexError, RecursionError):
         whole = json.loads(content)
         key = sorted(whole["settings"])[seed // 2 % len(whole["settings"])]
-        value = json.dumps(whole["settings"][key])
+        changed = mutated_value(mutate, whole["settings"][key], seed)
         whole["settings"][key] = "HERE"
-        changed = mutate(value.encode())
         content = json.dumps(whole).encode().replace(b'"HERE"', changed)
     return content
+
+
+def mutated_value(mutate, value, seed):
+    """The JSON text of a value, mutated; or one of `WORDS`, which bytes alone rarely hit on."""
+    if seed // 8 % 2:
+        return WORDS[seed // 16 % len(WORDS)].encode()
+    return mutate(json.dumps(value).encode())
 
 
 # whole words for the mutations, beside those that libFuzzer finds by itself

@@ -225,6 +225,17 @@ def test_lzw(tmp_path, kind, rng):
         assert np.array_equal(read_images(path)[0], pixels)
 
 
+def test_lzw_without_a_standard_error(tmp_path, monkeypatch):
+    """Started with `2>&-` there is nothing to keep libtiff from writing to."""
+    Image.fromarray(GREY).save(tmp_path / "x.tif", compression="tiff_lzw")
+
+    def closed(handle):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("tinyunet.data.tiffpillow.os.dup", closed)
+    assert np.array_equal(read_images(tmp_path / "x.tif")[0], GREY)
+
+
 def test_lzw_stack_page_by_page(tmp_path, rng):
     pages = [Image.fromarray((rng.random((20, 30)) * 255).astype("u1")) for _ in range(4)]
     pages[0].save(
