@@ -83,7 +83,7 @@ def test_train_json(made, tmp_path, capsys):
     assert result["interrupted"] is None
     assert result["loss"] == read_log(run / "log.csv")["loss"][-1]
     assert set(result) == {
-        *("steps", "loss", "best_step", "best_wrong", "val_loss", "val_wrong"),
+        *("steps", "loss", "best_step", "best_loss", "best_wrong", "val_loss", "val_wrong"),
         *("seconds", "waited", "interrupted", "run"),
     }
 
