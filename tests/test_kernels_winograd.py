@@ -96,7 +96,10 @@ def test_filter_transforms_and_their_adjoint(out_channels, channels):
     weight = rng.standard_normal((out_channels, channels, 3, 3), dtype=np.float32)
     wanted = np.einsum("pa,kcab,qb->pqck", winograd.G, weight, winograd.G)
     wanted = wanted.reshape(36, channels, out_channels)
-    U, transposed = winograd.all_filters(weight), winograd.all_filters(weight.transpose(1, 0, 2, 3))
+    U, transposed = (
+        winograd.all_filters(winograd.taps_first(weight)),
+        winograd.all_filters(winograd.taps_first_transposed(weight)),
+    )
     assert U.shape == (36, -(-out_channels // 16), channels, 16)
     assert transposed.shape == (36, -(-channels // 16), out_channels, 16)
     unfolded = U.transpose(0, 2, 1, 3).reshape(36, channels, -1)
@@ -118,7 +121,10 @@ def test_filter_transforms_and_their_adjoint(out_channels, channels):
 def test_filter_transforms_of_some_channels_only():
     rng = np.random.default_rng(4)
     weight = rng.standard_normal((40, 37, 3, 3), dtype=np.float32)
-    some, whole = winograd.filters(weight, 16, 40), winograd.all_filters(weight)
+    some, whole = (
+        winograd.filters(winograd.taps_first(weight), 16, 40),
+        winograd.all_filters(winograd.taps_first(weight)),
+    )
     np.testing.assert_array_equal(some, whole[:, 1:])
     dU = rng.standard_normal((36, 32, 48), dtype=np.float32)
     dweight, part = np.zeros((2, *weight.shape), np.float32)

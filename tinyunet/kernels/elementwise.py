@@ -11,9 +11,11 @@ import numpy as np
 
 from tinyunet.kernels import threads
 from tinyunet.kernels.jit import jit
+from tinyunet.kernels.vector import LANES, load, store
 from tinyunet.kernels.workspace import empty
 
 ZERO = np.float32(0)
+LITTLE = 2**15  # numbers: a second thread is not worth waking for fewer
 
 
 def max_pool2x2(x):
@@ -80,17 +82,22 @@ def softmax_cross_entropy(logits, labels, weights):
 def sgd_momentum_(param, grad, velocity, rate, momentum):
     """velocity ← momentum · velocity + grad; param ← param - rate · velocity, in place."""
     flat = (m.reshape(-1) for m in (param, grad, velocity))
-    _over_rows(_momentum_rows, param.size, *flat, np.float32(rate), np.float32(momentum))
+    _over_rows(
+        _momentum_rows, param.size, *flat, np.float32(rate), np.float32(momentum), row_size=1
+    )
 
 
-def _over_rows(kernel, n_rows, *arguments):
-    """kernel(first, last, *arguments) for as many ranges of rows as there are threads."""
+def _over_rows(kernel, n_rows, *arguments, row_size=LITTLE):
+    """kernel(first, last, *arguments) for as many ranges of rows as there are threads.
+
+    Less than LITTLE numbers, with `row_size` of them in a row, are not shared out.
+    """
 
     def work(_, share):
         for first, last in share:
             kernel(first, last, *arguments)
 
-    threads.run(work, threads.cut(n_rows))
+    threads.run(work, threads.cut(n_rows, at_least=LITTLE // row_size))
 
 
 @jit
@@ -130,27 +137,45 @@ def _pool_back_rows(first, last, dy, x, dx):
 
 
 @jit
+def _copy_pixels(source, at, step, target, to, to_step, pixels, channels):
+    """Copy `channels` numbers from at, at + step … to to, to + to_step …, for so many pixels."""
+    numbers, copy, whole = source.reshape(-1), target.reshape(-1), channels // LANES * LANES
+    for j in range(pixels):
+        for c in range(0, whole, LANES):
+            store(load(source, at + j * step + c), target, to + j * to_step + c)
+        for c in range(whole, channels):
+            copy[to + j * to_step + c] = numbers[at + j * step + c]
+
+
+@jit
 def _concat_rows(first, last, skip, x, top, left, y):
-    height, skip_channels = x.shape[1], skip.shape[3]
+    _, height, width, channels = x.shape
+    _, skip_height, skip_width, skip_channels = skip.shape
+    both = skip_channels + channels
     for row in range(first, last):
-        n, i = row // height, row % height
-        for j in range(x.shape[2]):
-            out = y[n, i, j]
-            out[:skip_channels] = skip[n, top + i, left + j]
-            out[skip_channels:] = x[n, i, j]
+        n, i, to = row // height, row % height, row * width * both
+        at = ((n * skip_height + top + i) * skip_width + left) * skip_channels
+        _copy_pixels(skip, at, skip_channels, y, to, both, width, skip_channels)
+        _copy_pixels(
+            x, row * width * channels, channels, y, to + skip_channels, both, width, channels
+        )
 
 
 @jit
 def _crop_back_rows(first, last, dy, top, left, dskip):
-    height, channels = dskip.shape[1], dskip.shape[3]
+    _, height, width, channels = dskip.shape
+    _, inner_height, inner_width, both = dy.shape
+    numbers = dskip.reshape(-1)
     for row in range(first, last):
-        n, i = row // height, row % height - top
-        for j in range(dskip.shape[2]):
-            out = dskip[n, row % height, j]
-            if 0 <= i < dy.shape[1] and 0 <= j - left < dy.shape[2]:
-                out[:] = dy[n, i, j - left, :channels]
-            else:
-                out[:] = ZERO
+        n, i, to = row // height, row % height - top, row * width * channels
+        begin, end = to + left * channels, to + (left + inner_width) * channels
+        if not 0 <= i < inner_height:
+            begin = end
+        numbers[to:begin] = ZERO
+        numbers[end : to + width * channels] = ZERO
+        if begin < end:
+            at = (n * inner_height + i) * inner_width * both
+            _copy_pixels(dy, at, both, dskip, begin, channels, inner_width, channels)
 
 
 @jit

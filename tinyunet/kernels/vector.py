@@ -20,9 +20,13 @@ the index*.
 
 import operator
 
+import numpy as np
+
 from tinyunet.kernels.jit import numba
 
-LANES = 16
+# Not plain numbers: to numba each of those is a type of its own when it is handed to a function,
+# and the function is compiled once more.
+LANES, NONE = np.intp(16), np.intp(0)
 
 
 def _not_compiled(*_):
@@ -37,7 +41,7 @@ if numba is not None:
     from numba.core import cgutils
     from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-    _FLOATS = ir.VectorType(ir.FloatType(), LANES)
+    _FLOATS = ir.VectorType(ir.FloatType(), int(LANES))
     _CONTRACT = ("contract",)  # lets LLVM make one instruction of a product and a sum
 
     class Vector(types.Type):
@@ -64,7 +68,7 @@ if numba is not None:
         nothing, index = ir.Constant(_FLOATS, ir.Undefined), ir.IntType(32)
         first = builder.insert_element(nothing, number, index(0))
         return builder.shuffle_vector(
-            first, nothing, ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+            first, nothing, ir.Constant(ir.VectorType(index, int(LANES)), [0] * int(LANES))
         )
 
     @intrinsic

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinyunet.kernels import threads
 from tinyunet.kernels.jit import jit
-from tinyunet.kernels.vector import LANES
+from tinyunet.kernels.vector import LANES, NONE
 from tinyunet.kernels.winograd_filters import (
     filter_gradient,
     transform_filters,
@@ -119,19 +119,15 @@ def tile_buffer(tiles, channels):
 
 
 def filters(weight, first, last):
-    """U (36, panels, C, 16) for the output channels first … last - 1 of weight (K, C, 3, 3).
-
-    With `weight.transpose(1, 0, 2, 3)`, Uᵀ for input channels: what dx needs.
-    """
-    channels = weight.shape[1]
-    U = empty((36, sixteens(last - first) // LANES, channels, LANES))
-    transform_filters(weight, first, last, 0, channels, U)
+    """U (36, panels, C, 16) of weight (3, 3, C, K), channels K from `first` to `last` - 1."""
+    U = empty((36, sixteens(last - first) // LANES, weight.shape[2], LANES))
+    transform_filters(weight, first, last, 0, weight.shape[2], U)
     return U
 
 
 def all_filters(weight):
-    """`filters` for all output channels, the work shared out to the threads."""
-    out_channels, channels = weight.shape[:2]
+    """`filters` for all channels K, the work shared out to the threads."""
+    channels, out_channels = weight.shape[2:]
     U = empty((36, sixteens(out_channels) // LANES, channels, LANES))
 
     def work(_, share):
@@ -140,6 +136,16 @@ def all_filters(weight):
 
     threads.run(work, threads.cut(channels, at_least=FEW_PAIRS // out_channels))
     return U
+
+
+def taps_first(weight):
+    """weight (K, C, 3, 3) as (3, 3, C, K), the form for the forward."""
+    return weight.transpose(2, 3, 1, 0)
+
+
+def taps_first_transposed(weight):
+    """weight (K, C, 3, 3) as (3, 3, K, C), the form for dx: Uᵀ."""
+    return weight.transpose(2, 3, 0, 1)
 
 
 def tiles_at_a_time(weight):
@@ -156,14 +162,14 @@ def forward_tiles(x, U, bias, first, last, V, M, y):
     """y of tiles first … last - 1, as many at a time as V has room for."""
     for start in range(first, last, V.shape[0]):
         stop = min(start + V.shape[0], last)
-        gather_inputs(x, start, stop, 0, V)
+        gather_inputs(x, start, stop, start, V)
         multiply(V, U, stop - start, M)
-        scatter_outputs(M, bias, start, stop, 0, y)
+        scatter_outputs(M, bias, start, stop, NONE, y)
 
 
 def _forward_by_tiles(x, weight, bias, y):
     rows, tiles = tile_grid(x.shape)
-    U = all_filters(weight)
+    U = all_filters(taps_first(weight))
 
     def work(_, share):
         for first, last in share:
@@ -187,17 +193,17 @@ def backward_tiles(dy, x, y, U, first, last, clear, V, dM, dU, dbias, dx):
     for start in range(first, last, V.shape[0]):
         stop = min(start + V.shape[0], last)
         sums[:] = np.float32(0)
-        gather_gradients(dy, y, start, stop, 0, dM, sums)
+        gather_gradients(dy, y, start, stop, start, dM, sums)
         for k in range(sums.shape[0]):
             dbias[k] += sums[k]
-        gather_inputs(x, start, stop, 0, V)
-        add_transposed(dM, V, stop - start, 0, dM.shape[2], dU)
+        gather_inputs(x, start, stop, start, V)
+        add_transposed(dM, V, stop - start, NONE, dM.shape[2], dU)
         if U.size:
             multiply(dM, U, stop - start, V)  # V is done with: now it is dV
             row = (stop - 1) // tiles
             reached = row // tile_rows * height + min(4 * (row % tile_rows) + 6, height)
             cleared = clear_rows(dx, cleared, min(reached, clear[1]))
-            scatter_gradients(V, start, stop, 0, dx)
+            scatter_gradients(V, start, stop, NONE, dx)
     if U.size:
         clear_rows(dx, cleared, clear[1])
 
@@ -216,7 +222,7 @@ def _backward_by_tiles(dy, x, weight, y, dx, dweight):
     shares = threads.cut(rows, at_least=2)  # the last row of each is done apart, see below
     U = np.empty((36, 0, 1, LANES), np.float32)
     if dx is not None:
-        U = all_filters(weight.transpose(1, 0, 2, 3))
+        U = all_filters(taps_first_transposed(weight))
     n = min(tiles_at_a_time(weight), max(last - first for first, last in shares) * tiles)
     V = [tile_buffer(n, channels) for _ in shares]
     dM = [tile_buffer(n, out_channels) for _ in shares]
@@ -276,12 +282,12 @@ def _forward_by_channels(x, weight, bias, y):
 
     def gather(_, share):
         for first, last in share:
-            gather_inputs(x, first * tiles, last * tiles, first * tiles, V)
+            gather_inputs(x, first * tiles, last * tiles, 0, V)
 
     def outputs(_, share):
         for k0, k1 in share:
             M = tile_buffer(rows * tiles, k1 - k0)
-            multiply(V, filters(weight, k0, k1), len(V), M)
+            multiply(V, filters(taps_first(weight), k0, k1), len(V), M)
             scatter_outputs(M, bias[k0 : k0 + M.shape[2]], 0, rows * tiles, k0, y)
 
     threads.run(gather, threads.cut(rows))
@@ -305,10 +311,10 @@ def _backward_by_channels(dy, x, weight, y, dx, dweight):
 
     def gather(_, share):
         for first, last in share:
-            gather_inputs(x, first * tiles, last * tiles, first * tiles, V)
+            gather_inputs(x, first * tiles, last * tiles, 0, V)
             for row in range(first, last):
                 place = row * tiles
-                gather_gradients(dy, y, place, place + tiles, place, dM, dbias[row])
+                gather_gradients(dy, y, place, place + tiles, 0, dM, dbias[row])
 
     def filter_gradients(_, share):
         for k0, k1 in share:
@@ -320,7 +326,7 @@ def _backward_by_channels(dy, x, weight, y, dx, dweight):
     def inputs(_, share):
         for c0, c1 in share:
             dV = tile_buffer(rows * tiles, c1 - c0)
-            multiply(dM, filters(weight.transpose(1, 0, 2, 3), c0, c1), len(dM), dV)
+            multiply(dM, filters(taps_first_transposed(weight), c0, c1), len(dM), dV)
             scatter_gradients(dV, 0, rows * tiles, c0, dx)
 
     threads.run(gather, threads.cut(rows))

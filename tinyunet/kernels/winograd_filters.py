@@ -10,9 +10,8 @@ import numpy as np
 
 from tinyunet.kernels.jit import jit
 from tinyunet.kernels.vector import LANES, load, store
-from tinyunet.kernels.winograd_tiles import A, B, load_six, store_six
+from tinyunet.kernels.winograd_tiles import INPUTS, ZERO, A, B, load_six, new_patch, store_six
 
-ZERO = np.float32(0)
 _A, _B, _AA, _BB = np.float32(A), np.float32(B), np.float32(A * A), np.float32(B * B)
 # Lagrange's denominators Π (p - q) over the other points q, for the points 0, ±A and ±B
 _BY_0 = np.float32(1 / (A * A * B * B))
@@ -52,48 +51,50 @@ def store_three(values, a, at, step):
 
 @jit
 def transform_filters(weight, first, last, c0, c1, U):
-    """U (36, panels, C, 16) = G g Gᵀ of weight (K, C, 3, 3), channels first … last - 1 and c0 … c1.
+    """U (36, panels, C, 16) = G g Gᵀ of weight (3, 3, C, K): k = first … last - 1, c = c0 … c1 - 1.
 
-    Panels hold output channels, from `first` on; those beyond `last` are zero.
+    The first panel begins with k = `first`; what panels have beyond `last` is zero.
     """
-    taps, half = np.empty((9, LANES), np.float32), np.empty((18, LANES), np.float32)
+    taps, half = new_patch(INPUTS), new_patch(INPUTS)
     _, panels, channels, _ = U.shape
     for panel in range(panels):
         k0 = first + panel * LANES
         taps[:] = ZERO
         for c in range(c0, c1):
-            for k in range(min(LANES, last - k0)):
-                for tap in range(9):
-                    taps[tap, k] = weight[k0 + k, c, tap // 3, tap % 3]
+            for a in range(3):
+                for b in range(3):
+                    for k in range(min(LANES, last - k0)):
+                        taps[0, a, b, k] = weight[a, b, c, k0 + k]
             transform_taps(taps, half, U, (panel * channels + c) * LANES, panels * channels * LANES)
 
 
 @jit
 def transform_taps(taps, half, U, to, step):
     """U[to + p·step] = (G g Gᵀ)[p] for the nine taps of sixteen filters."""
+    row = INPUTS * LANES  # of `taps` and `half`
     for b in range(3):
-        g = load_three(taps, b * LANES, 3 * LANES)
-        store_six(filter_1d(*g), half, b * LANES, 3 * LANES)
+        g = load_three(taps, b * LANES, row)
+        store_six(filter_1d(*g), half, b * LANES, row)
     for a in range(6):
-        g = load_three(half, 3 * a * LANES, LANES)
+        g = load_three(half, a * row, LANES)
         store_six(filter_1d(*g), U, to + 6 * a * step, step)
 
 
 @jit
 def filter_gradient(dU, first, last, start, dweight):
     """dweight[start + k] = Gᵀ dU[:, k] G for rows k = first … last - 1 of dU (36, K, C)."""
-    taps, half = np.empty((9, LANES), np.float32), np.empty((18, LANES), np.float32)
-    channels = dweight.shape[1]
+    taps, half = new_patch(INPUTS), new_patch(INPUTS)
+    channels, row = dweight.shape[1], INPUTS * LANES
     step = dU.shape[1] * dU.shape[2]
     for k in range(first, last):
         for c0 in range(0, channels, LANES):
             at = k * dU.shape[2] + c0
             for q in range(6):
                 u = load_six(dU, at + q * step, 6 * step)
-                store_three(filter_1d_adjoint(*u), half, q * LANES, 6 * LANES)
+                store_three(filter_1d_adjoint(*u), half, q * LANES, row)
             for a in range(3):
-                u = load_six(half, 6 * a * LANES, LANES)
-                store_three(filter_1d_adjoint(*u), taps, 3 * a * LANES, LANES)
+                u = load_six(half, a * row, LANES)
+                store_three(filter_1d_adjoint(*u), taps, a * row, LANES)
             for c in range(min(LANES, channels - c0)):
                 for tap in range(9):
-                    dweight[start + k, c0 + c, tap // 3, tap % 3] = taps[tap, c]
+                    dweight[start + k, c0 + c, tap // 3, tap % 3] = taps[0, tap // 3, tap % 3, c]

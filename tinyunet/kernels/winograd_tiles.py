@@ -29,6 +29,7 @@ _A, _B = np.float32(A), np.float32(B)
 _AA, _BB = np.float32(A * A), np.float32(B * B)
 _SUM, _PRODUCT = np.float32(A * A + B * B), np.float32(A * A * B * B)
 ZERO = np.float32(0)
+INPUTS, OUTPUTS = np.intp(6), np.intp(4)  # a side of a tile
 
 
 # The four one-dimensional transforms ------------------------------------------------------------
@@ -120,13 +121,12 @@ def copy_in(image, n, i, j, channel, patch):
 
 
 @jit
-def copy_out(patch, n, i, j, channel, image, keep):
-    """Copy, or with `keep` add, what of `patch` lies inside the image to its square at (i, j)."""
+def copy_out(patch, n, i, j, channel, image):
+    """Copy what of `patch` lies inside the image to its square at (i, j)."""
     for a in range(min(patch.shape[1], image.shape[1] - i)):
         for b in range(min(patch.shape[2], image.shape[2] - j)):
             for c in range(min(LANES, image.shape[3] - channel)):
-                old = image[n, i + a, j + b, channel + c] if keep else ZERO
-                image[n, i + a, j + b, channel + c] = old + patch[0, a, b, c]
+                image[n, i + a, j + b, channel + c] = patch[0, a, b, c]
 
 
 @jit
@@ -147,13 +147,13 @@ def fits(image, i, j, size, channel):
 # Forward ------------------------------------------------------------------------------------------
 @jit
 def gather_inputs(x, first, last, start, V):
-    """V[start:] = Bᵀ d B of tiles first … last - 1."""
+    """V[first - start :] = Bᵀ d B of tiles first … last - 1: V begins with tile `start`."""
     _, height, width, channels = x.shape
-    half, patch = new_patch(6), new_patch(6)
+    half, patch = new_patch(INPUTS), new_patch(INPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height - 2, width - 2)
         for c in range(0, channels, LANES):
-            if fits(x, i, j, 6, c):
+            if fits(x, i, j, INPUTS, c):
                 source, at, column = x, ((n * height + i) * width + j) * channels + c, channels
                 row = width * channels
             else:
@@ -162,7 +162,7 @@ def gather_inputs(x, first, last, start, V):
             for b in range(6):
                 d = load_six(source, at + b * column, row)
                 store_six(input_1d(*d), half, LANES * b, 6 * LANES)
-            to = (start + tile - first) * 36 * V.shape[2] + c
+            to = (tile - start) * 36 * V.shape[2] + c
             for a in range(6):
                 d = load_six(half, 6 * LANES * a, LANES)
                 store_six(input_1d(*d), V, to + 6 * a * V.shape[2], V.shape[2])
@@ -175,7 +175,7 @@ def scatter_outputs(M, bias, first, last, channel, y):
     `bias` has as many channels as M.
     """
     _, height, width, channels = y.shape
-    half, patch = new_patch(6), new_patch(4)
+    half, patch = new_patch(INPUTS), new_patch(OUTPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height, width)
         for k in range(0, min(M.shape[2], channels - channel), LANES):
@@ -183,7 +183,7 @@ def scatter_outputs(M, bias, first, last, channel, y):
             for q in range(6):
                 m = load_six(M, at + q * M.shape[2], 6 * M.shape[2])
                 store_four(output_1d(*m), half, LANES * q, 6 * LANES)
-            inside = fits(y, i, j, 4, channel + k)
+            inside = fits(y, i, j, OUTPUTS, channel + k)
             if inside:
                 target, column = y, channels
                 to, row = ((n * height + i) * width + j) * channels + channel + k, width * channels
@@ -195,19 +195,19 @@ def scatter_outputs(M, bias, first, last, channel, y):
                 rows = relu(y0 + b), relu(y1 + b), relu(y2 + b), relu(y3 + b)
                 store_four(rows, target, to + a * row, column)
             if not inside:
-                copy_out(patch, n, i, j, channel + k, y, False)
+                copy_out(patch, n, i, j, channel + k, y)
 
 
 # Backward -----------------------------------------------------------------------------------------
 @jit
 def gather_gradients(dy, y, first, last, start, dM, dbias):
-    """dM[start:] = A g Aᵀ with g = dy where y > 0; g's sums are added to dbias (one row of dM)."""
+    """dM[first - start :] = A g Aᵀ with g = dy where y > 0; g's sum is added to dbias."""
     _, height, width, channels = dy.shape
-    half, dy_patch, y_patch = new_patch(6), new_patch(4), new_patch(4)
+    half, dy_patch, y_patch = new_patch(INPUTS), new_patch(OUTPUTS), new_patch(OUTPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height, width)
         for k in range(0, channels, LANES):
-            if fits(dy, i, j, 4, k):
+            if fits(dy, i, j, OUTPUTS, k):
                 upstream, output, column = dy, y, channels
                 at, row = ((n * height + i) * width + j) * channels + k, width * channels
             else:
@@ -224,7 +224,7 @@ def gather_gradients(dy, y, first, last, start, dM, dbias):
                 total = total + ((g0 + g1) + (g2 + g3))
                 store_six(output_1d_adjoint(g0, g1, g2, g3), half, LANES * b, 6 * LANES)
             store(total, dbias, k)
-            to = (start + tile - first) * 36 * dM.shape[2] + k
+            to = (tile - start) * 36 * dM.shape[2] + k
             for a in range(6):
                 g = load_four(half, 6 * LANES * a, LANES)
                 store_six(output_1d_adjoint(*g), dM, to + 6 * a * dM.shape[2], dM.shape[2])
@@ -234,7 +234,7 @@ def gather_gradients(dy, y, first, last, start, dM, dbias):
 def scatter_gradients(dV, first, last, channel, dx):
     """dx += B dV Bᵀ of tiles first … last - 1, dV's channels from `channel` on: tiles overlap."""
     _, height, width, channels = dx.shape
-    half, patch = new_patch(6), new_patch(6)
+    half, patch = new_patch(INPUTS), new_patch(INPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height - 2, width - 2)
         for c in range(0, min(dV.shape[2], channels - channel), LANES):
@@ -242,18 +242,18 @@ def scatter_gradients(dV, first, last, channel, dx):
             for q in range(6):
                 v = load_six(dV, at + q * dV.shape[2], 6 * dV.shape[2])
                 store_six(input_1d_adjoint(*v), half, LANES * q, 6 * LANES)
-            inside = fits(dx, i, j, 6, channel + c)
+            inside = fits(dx, i, j, INPUTS, channel + c)
             if inside:
                 target, column = dx, channels
                 to, row = ((n * height + i) * width + j) * channels + channel + c, width * channels
             else:
-                patch[:] = ZERO
+                copy_in(dx, n, i, j, channel + c, patch)
                 target, to, row, column = patch, 0, 6 * LANES, LANES
             for a in range(6):
                 d = input_1d_adjoint(*load_six(half, 6 * LANES * a, LANES))
                 add_six(d, target, to + a * row, column)
             if not inside:
-                copy_out(patch, n, i, j, channel + c, dx, True)
+                copy_out(patch, n, i, j, channel + c, dx)
 
 
 @jit
