@@ -15,6 +15,7 @@ numbers and the figures of the lessons up to date.
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -62,17 +63,17 @@ def score_membranes(net, dataset, tile):
 
 
 def score_cells(net, dataset, tile):
-    """SEG, IoU and the touching pairs that are parted; cells grown back by 0, 1 and 2 pixels."""
+    """SEG, IoU and the touching pairs that are parted, at some thresholds, grown and not."""
     from tinyunet.metrics import iou, parted_pairs, seg
     from tinyunet.postprocess import probabilities_to_cells
     from tinyunet.predict import predict_tiled
 
     p = [predict_tiled(net, image, tile)[1] for image in dataset.images]
     found = {}
-    for grow in (0, 1, 2):
-        cells = [probabilities_to_cells(one, min_size=20, grow=grow) for one in p]
+    for threshold, grow in product((0.5, 0.7, 0.8, 0.9), (0, 1)):
+        cells = [probabilities_to_cells(one, threshold, min_size=20, grow=grow) for one in p]
         parted, pairs = parted_pairs(cells, dataset.labels)
-        found[f"grow {grow}"] = {
+        found[f"above {threshold}, grown by {grow}"] = {
             "seg": float(seg(cells, dataset.labels)),
             "iou": float(iou(cells, dataset.labels)),
             "pairs": pairs,
