@@ -146,13 +146,16 @@ def test_predict_options(made, tmp_path, capsys):
 def test_predict_cells(made, tmp_path, capsys):
     cells = tmp_path / "cells"
     argv = ["predict", made.run, made.images, "--out", tmp_path / "p.tif", "--device", "cpu"]
-    flags = ["--cells", cells, "--min-size", 3, "--grow", 2, "--slices", "2:4"]
+    flags = ["--cells", cells, "--threshold", 0.25, "--min-size", 3, "--grow", 2]
+    flags += ["--slices", "2:4"]
     assert tinyunet_(*argv, *flags) == 0
     found = read_segmentation(cells)
     assert sorted(found) == [2, 3]
     p = tifffile.imread(tmp_path / "p.tif")
     for frame, page in zip(found.values(), p, strict=True):
-        assert np.array_equal(frame, probabilities_to_cells(page, min_size=3, grow=2))
+        made_here = probabilities_to_cells(page, threshold=0.25, min_size=3, grow=2)
+        assert np.array_equal(frame, made_here)
+        assert not np.array_equal(frame, probabilities_to_cells(page, min_size=3, grow=2))
     count = sum(int(frame.max()) for frame in found.values())
     assert f"{cells}: {count} cells in 2 frames" in capsys.readouterr().out
 

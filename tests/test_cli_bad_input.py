@@ -660,6 +660,16 @@ PREDICT = [
         "--min-size -1 is not at least 0",
     ),
     (
+        "threshold of 1",
+        predict(run, images, "p.tif", "--cells", new("cells"), "--threshold", 1),
+        r"--threshold 1.0 is not in \[0, 1\)",
+    ),
+    (
+        "threshold not a number",
+        predict(run, images, "p.tif", "--cells", new("cells"), "--threshold", "nan"),
+        r"--threshold nan is not in \[0, 1\)",
+    ),
+    (
         "grow below 0",
         predict(run, images, "p.tif", "--cells", new("cells"), "--grow", -1),
         "--grow -1 is not at least 0",

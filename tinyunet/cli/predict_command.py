@@ -25,6 +25,9 @@ def add_to(commands):
         help="probabilities of class 1 (more than 2 classes: class numbers), a page a slice",
     )
     parser.add_argument("--cells", metavar="FOLDER", help="also write cells as mask000.tif … there")
+    parser.add_argument(
+        "--threshold", type=float, default=0.5, metavar="P", help="of a cell's probability (0.5)"
+    )
     parser.add_argument("--min-size", type=int, default=20, help="smallest cell in pixels (20)")
     parser.add_argument("--grow", type=int, default=1, help="pixels that cells grow back (1)")
     parser.add_argument("--tile", type=int, help="input size of the tiles (by free memory)")
@@ -82,7 +85,10 @@ def run(arguments):
             if cells is not None:
                 found.append(
                     probabilities_to_cells(
-                        1 - probabilities[0], min_size=arguments.min_size, grow=arguments.grow
+                        1 - probabilities[0],
+                        threshold=arguments.threshold,
+                        min_size=arguments.min_size,
+                        grow=arguments.grow,
                     )
                 )
 
@@ -112,6 +118,8 @@ def _cells_folder(arguments):
         if getattr(arguments, name) < 0:
             flag = "--" + name.replace("_", "-")
             raise ValueError(f"{flag} {getattr(arguments, name)} is not at least 0")
+    if not 0 <= arguments.threshold < 1:
+        raise ValueError(f"--threshold {arguments.threshold} is not in [0, 1)")
     return cells
 
 
