@@ -153,7 +153,7 @@ def test_predict_cells(made, tmp_path, capsys):
     assert sorted(found) == [2, 3]
     p = tifffile.imread(tmp_path / "p.tif")
     for frame, page in zip(found.values(), p, strict=True):
-        made_here = probabilities_to_cells(page, threshold=0.25, min_size=3, grow=2)
+        made_here = probabilities_to_cells(page, threshold=0.25, min_size=3, grow=2, border=2)
         assert np.array_equal(frame, made_here)
         assert not np.array_equal(frame, probabilities_to_cells(page, min_size=3, grow=2))
     count = sum(int(frame.max()) for frame in found.values())

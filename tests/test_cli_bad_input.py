@@ -670,6 +670,11 @@ PREDICT = [
         r"--threshold nan is not in \[0, 1\)",
     ),
     (
+        "border below 0",
+        predict(run, images, "p.tif", "--cells", new("cells"), "--border", -1),
+        "--border -1 is not at least 0",
+    ),
+    (
         "grow below 0",
         predict(run, images, "p.tif", "--cells", new("cells"), "--grow", -1),
         "--grow -1 is not at least 0",

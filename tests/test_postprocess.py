@@ -5,6 +5,7 @@ import pytest
 
 from tinyunet import postprocess
 from tinyunet.postprocess import cells_to_uint16, probabilities_to_cells
+from tinyunet.weights import separate_touching
 
 
 def grid(*rows):
@@ -126,6 +127,30 @@ def test_the_border_comes_back_without_merging():
     assert cells(*rows, grow=2) == ["111112222"] * 2
 
 
+def test_a_narrow_border_is_given_back_and_nothing_else_grows():
+    rows = ("...........", ".111..2222.", ".111..2222.", "...........")
+    closed = ["...........", ".111122222.", ".111122222.", "..........."]
+    assert cells(*rows, border=2) == closed
+    assert cells(*rows, border=2.5) == closed
+    assert cells(*rows, border=1.9) == list(rows)
+    assert cells("11...22", border=3) == ["1111222"]  # the middle goes to the smaller number
+    assert cells("11....22", border=3) == ["11....22"]
+    assert cells("11..", border=9) == ["11.."]  # one cell has no border with another
+    # Growing comes first, and the gap that is left may be narrow enough then.
+    assert cells("11....22", border=2, grow=1) == ["11112222"]
+
+
+def test_the_border_that_training_cuts_comes_back():
+    truth = np.kron(np.array([[1, 2], [1, 0]]), np.ones((12, 9), int)).astype(np.int32)
+    cut = separate_touching(truth, 2)
+    assert np.count_nonzero(cut != truth) == 25
+    closed = postprocess.close_borders(cut, 2)
+    assert closed.dtype == np.int32
+    # The cut's ends lie at a corner, where the other cell is farther away than straight across.
+    assert np.count_nonzero(closed != truth) <= 2
+    assert np.array_equal(postprocess.close_borders(cut, 0), cut)
+
+
 def test_the_result_is_int32_and_the_defaults_change_nothing_but_holes():
     probability = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
     result = probabilities_to_cells(probability)
@@ -173,6 +198,8 @@ OK = np.zeros((2, 2))
         (OK, {"min_size": -1}, "min_size must be 0 or more pixels, got -1"),
         (OK, {"grow": -1}, "grow must be 0 or more pixels and finite, got -1"),
         (OK, {"grow": np.inf}, "grow must be 0 or more pixels and finite, got inf"),
+        (OK, {"border": -1}, "border must be 0 or more pixels and finite, got -1"),
+        (OK, {"border": np.inf}, "border must be 0 or more pixels and finite, got inf"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(probability, settings, message):

@@ -82,6 +82,20 @@ def grow_cells(cells, distance):
     return grown
 
 
+def close_borders(cells, width):
+    """Give the background between two cells back to the nearer one, where it is narrow.
+
+    cells: int (H, W); width: pixels across. Training cuts such a border between touching cells
+    (`separate_touching`), and the network learns to leave it. Between two straight sides that are
+    `width` pixels apart every pixel has d1 + d2 = width + 1, the distances of equation 2; so that
+    sum tells how wide the gap is at a pixel, and where only one cell is near nothing grows.
+    """
+    from tinyunet.weights import two_nearest_distances
+
+    d1, d2 = two_nearest_distances(cells, instances=True)
+    return np.where(d1 + d2 <= width + 1, grow_cells(cells, width), cells)
+
+
 def _check_probability(probability):
     probability = np.asarray(probability)
     if probability.dtype.kind not in "bf":
@@ -100,36 +114,42 @@ def _check_probability(probability):
     return probability
 
 
-def _check_settings(threshold, min_size, grow):
+def _check_settings(threshold, min_size, grow, border):
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold must be at least 0 and below 1, got {threshold}")
     if operator.index(min_size) < 0:
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
     if not 0 <= grow < math.inf:
         raise ValueError(f"grow must be 0 or more pixels and finite, got {grow}")
+    if not 0 <= border < math.inf:
+        raise ValueError(f"border must be 0 or more pixels and finite, got {border}")
 
 
-def probabilities_to_cells(probability, threshold=0.5, min_size=0, fill_holes=True, grow=0):
+def probabilities_to_cells(
+    probability, threshold=0.5, min_size=0, fill_holes=True, grow=0, border=0
+):
     """Turn the probability of "cell" into numbered cells.
 
     probability: (H, W), float in 0..1 or bool; threshold: a pixel is cell if above it.
     In this order: 4-connected parts; those of fewer than `min_size` pixels are removed (0 keeps
     all); holes that a single cell encloses are filled; each cell grows by up to `grow` pixels
-    (Euclidean) into the background, to the nearest cell, equals to the smaller number.
+    (Euclidean) into the background, to the nearest cell, equals to the smaller number; background
+    between two cells, at most `border` pixels wide, is given to the nearer one, equals likewise.
     Returns int32 (H, W), 0 background, cells 1 to n in the order in which reading row by row meets
     them before they grow.
     Raises ValueError, one line, on wrong shapes, values or settings, TypeError on a min_size that
     is not a whole number.
     """
     probability = _check_probability(probability)
-    _check_settings(threshold, min_size, grow)
+    _check_settings(threshold, min_size, grow, border)
     # In double precision, as the scores do: float32(0.7) is below 0.7.
     cells = cells_from_mask(probability.astype(np.float64) > threshold)
     cells = remove_small(cells, min_size)
     if fill_holes:
         cells = fill_cell_holes(cells)
     cells = np.unique(np.append(0, cells), return_inverse=True)[1][1:].reshape(cells.shape)
-    return grow_cells(cells.astype(np.int32), grow)
+    cells = grow_cells(cells.astype(np.int32), grow)
+    return close_borders(cells, border) if border else cells
 
 
 def cells_to_uint16(cells):

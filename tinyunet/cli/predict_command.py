@@ -29,7 +29,10 @@ def add_to(commands):
         "--threshold", type=float, default=0.5, metavar="P", help="of a cell's probability (0.5)"
     )
     parser.add_argument("--min-size", type=int, default=20, help="smallest cell in pixels (20)")
-    parser.add_argument("--grow", type=int, default=1, help="pixels that cells grow back (1)")
+    parser.add_argument(
+        "--border", type=int, default=2, help="width of a gap given back to its two cells (2)"
+    )
+    parser.add_argument("--grow", type=int, default=0, help="pixels that cells grow all round (0)")
     parser.add_argument("--tile", type=int, help="input size of the tiles (by free memory)")
     parser.add_argument(
         "--average", type=int, default=1, help="turned and flipped versions, 1 to 8"
@@ -89,6 +92,7 @@ def run(arguments):
                         threshold=arguments.threshold,
                         min_size=arguments.min_size,
                         grow=arguments.grow,
+                        border=arguments.border,
                     )
                 )
 
@@ -114,7 +118,7 @@ def _cells_folder(arguments):
         raise FileExistsError(f"{cells}: is a file or not empty: name a new folder for the cells")
     if not cells.parent.is_dir():
         raise FileNotFoundError(f"{cells.parent}: no such folder to make {cells.name} in")
-    for name in ("min_size", "grow"):
+    for name in ("min_size", "border", "grow"):
         if getattr(arguments, name) < 0:
             flag = "--" + name.replace("_", "-")
             raise ValueError(f"{flag} {getattr(arguments, name)} is not at least 0")
