@@ -245,6 +245,18 @@ def test_nan_and_infinity_are_refused_where_they_are_seen(body):
             "^displacement must be finite, got NaN or infinity$",
         ),
         (
+            lambda t, a: still((5, 5), displacement=[[[0, 0], [0, np.nan]], [[0, 0], [0, 0]]]),
+            ValueError,
+            "^displacement must be finite, got NaN or infinity$",
+        ),
+        (lambda t, a: still((5, 5), spacing=(3, 0)), ValueError, "^spacing .* give pixels above 0"),
+        (lambda t, a: still((5, 5), centre=(np.nan, 1)), ValueError, "^centre .* does not fit"),
+        (
+            lambda t, a: apply_transform(t, a, label_size=(8, 7)),
+            ValueError,
+            r"^label_size \(8, 7\) does not fit in the middle of size \(6, 7\): give one",
+        ),
+        (
             lambda t, a: on_pixels(still((5, 5), angle=45)),
             ValueError,
             "^transform must be a flip, quarter turn or shift",

@@ -475,7 +475,23 @@ def test_the_arguments_are_not_changed():
 
 
 OK = np.zeros((2, 3), np.float32)
+
+
+def one(value, others=0.0):
+    """A single wrong value in the middle of right ones."""
+    array = np.full((2, 3), others, np.float32)
+    array[1, 1] = value
+    return array
+
+
 BAD_PAIRS = [
+    (one(1.5), OK, r"proposal must be probabilities in 0..1 \(or uint8\), got 0 to 1.5"),
+    (one(-0.25, 1), OK, r"proposal must be probabilities in 0..1 \(or uint8\), got -0.25 to 1"),
+    (one(np.nan), OK, r"proposal must be probabilities in 0..1, got 1 NaN"),
+    (OK, one(-1, 4), "labels must not be negative, got -1"),
+    (OK, one(0.5, 1), "labels must be whole numbers, got fractions, NaN or infinity"),
+    (OK, one(np.nan, 1), "labels must be whole numbers, got fractions, NaN or infinity"),
+    (OK, one(np.inf, 1), "labels must be whole numbers, got fractions, NaN or infinity"),
     (
         OK,
         np.zeros((3, 2)),
@@ -512,6 +528,13 @@ def test_bad_membranes_are_refused_in_one_line(proposal, labels, message):
         with pytest.raises(ValueError, match=f"^{message}$") as caught:
             getattr(metrics, name)(proposal, labels)
         assert "\n" not in str(caught.value)
+
+
+def test_the_ends_of_the_range_are_probabilities():
+    ends = np.array([[0.0, 1.0, 0.5]])
+    assert inputs.check_proposal(ends).tolist() == ends.tolist()
+    assert inputs.check_label_map(np.array([[0.0, 7.0]])).dtype == np.int64
+    assert inputs.check_label_map(np.array([[True, False]])).dtype == bool
 
 
 def test_rounding_past_the_ends_is_forgiven():

@@ -340,6 +340,8 @@ def test_softmax_sums_to_one(rng):
         (np.zeros((3, 4), int), None, "do not go with logits"),
         (np.zeros((1, 3, 4)), None, "whole numbers"),
         (np.zeros((1, 3, 4), int), np.ones((3, 4)), "of one shape"),
+        (np.arange(12).reshape(1, 3, 4) % 3, None, "labels run from 0 to 2, but 2 classes are 0"),
+        (np.arange(12).reshape(1, 3, 4) % 3 - 1, None, "labels run from -1 to 1, but 2 classes"),
         (np.full((1, 3, 4), 2), None, "labels run from 2 to 2, but 2 classes are 0 to 1"),
         (np.full((1, 3, 4), -1), None, "labels run from -1 to -1"),
     ],

@@ -417,3 +417,18 @@ def test_versions_are_turns_of_the_image_or_of_its_mirror_image(version):
     expected = np.flip(array, 2) if version > 3 else array
     expected = np.rot90(expected, version % 4, axes=(1, 2))
     np.testing.assert_array_equal(turned(array, version), expected)
+
+
+@pytest.mark.parametrize(
+    "normalise",
+    [
+        ((0, np.nan), (1, 1)),
+        ((0, 0), (1, 0)),
+        ((0, 0), (-1, 1)),
+        ((0, 0), (np.inf, 1)),
+        ((-np.inf, 0), (1, 1)),
+    ],
+)
+def test_one_wrong_channel_is_enough(normalise):
+    with pytest.raises(ValueError, match="^normalise needs a finite mean and a std > 0, got"):
+        predict_tiled(network(1, in_channels=2), np.zeros((2, 5, 5)), 13, normalise=normalise)

@@ -296,6 +296,20 @@ def test_input_is_left_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        # one wrong value among right ones
+        ({"labels": np.array([[3, -1]])}, r"labels must not be negative.*got -1$"),
+        ({"labels": np.array([[3.0, 0.5]])}, "labels must hold whole numbers, got fractions or"),
+        ({"labels": np.array([[3.0, np.nan]])}, "labels must hold whole numbers, got fractions"),
+        ({"labels": np.array([[3.0, np.inf]])}, "labels must hold whole numbers, got fractions"),
+        ({"labels": np.array([[3.0, 2.0**53]])}, r"stay below 2\*\*53, got 9007199254740992.0$"),
+        ({"labels": np.array([[3.0, -(2.0**53)]])}, r"stay below 2\*\*53, got 9007199254740992.0"),
+        ({"labels": np.array([[3.0, -2.0]])}, "labels must not be negative .0 is background., got"),
+        ({"w0": np.nan}, "w0 must be a finite number >= 0, got nan"),
+        ({"sigma": np.inf}, "sigma must be a finite number > 0, got inf"),
+        ({"sigma": -1e-9}, "sigma must be a finite number > 0, got -1e-09"),
+        ({"w0": None}, "w0 must be a finite number >= 0, got None"),
+        ({"instances": 2}, "instances must be None, True or False, got 2"),
+        ({"labels": np.zeros((1, 1, 1, 1))}, r"labels must be .* got shape \(1, 1, 1, 1\)$"),
         ({"labels": np.zeros(4, int)}, r"labels must be \(H, W\) or \(Z, H, W\), got shape \(4,\)"),
         ({"labels": np.zeros((2, 0), int)}, r"labels must hold at least one pixel.*\(2, 0\)"),
         ({"labels": np.full((2, 2), -1)}, r"labels must not be negative.*got -1"),
@@ -345,3 +359,22 @@ def test_real_membranes_weigh_more_than_cells():
     expected = plain.weight_map(find_instances(labels))
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=0)
     assert got[labels == 0].mean() > 3 * got[labels != 0].mean()
+
+
+def test_the_largest_whole_float_and_the_largest_label():
+    """2**53 − 1 is the last float that has a whole number of its own on either side."""
+    labels = np.array([[2.0**53 - 1, 0.0, 3.0]])
+    assert find_instances(labels).tolist() == [[2, 0, 1]]
+    top = np.array([[2**31 - 1, 0, 2]], np.uint32)
+    assert find_instances(top).tolist() == top.tolist()
+    assert find_instances(top + 1).tolist() == [[3, 1, 2]]  # no background: 1 is a cell as well
+    assert find_instances(np.array([[2**40, 2**41]])).tolist() == [[1, 2]]
+
+
+def test_masks_are_what_holds_two_values_at_most():
+    for mask in ([[0, 0]], [[1, 1]], [[0, 255]], [[255, 255]], [[0, 1]]):
+        assert find_instances(np.array(mask)).max() <= 1
+    for labels in ([[0, 254]], [[0, 2]], [[1, 255]], [[0, 256]]):
+        assert find_instances(np.array(labels)).tolist() == labels
+    stack = np.array([[[0, 1]], [[0, 2]]])  # decided for the whole stack, not slice by slice
+    assert find_instances(stack).tolist() == stack.tolist()
