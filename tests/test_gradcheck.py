@@ -155,3 +155,45 @@ def test_float32_networks_are_refused():
     net = UNet(depth=2, base=1, device="cpu")
     with pytest.raises(ValueError, match="float64 network, not float32"):
         gradcheck.check_network(net, np.zeros((1, 1, 18, 18)), np.zeros((1, 2, 2), int))
+
+
+def test_one_wrong_element_is_enough():
+    right = np.array([1.0, 2.0, 3.0])
+    for bad in (np.nan, np.inf, -np.inf):
+        wrong = np.array([1.0, bad, 3.0])
+        assert gradcheck.relative_error(wrong, right) == float("inf")
+        assert gradcheck.relative_error(right, wrong) == float("inf")
+    assert gradcheck.relative_error(right, np.array([1.0, 2.0, 4.0])) == 0.25
+    assert gradcheck.relative_error(np.array([1.0, 2.0, 4.0]), right) == 0.25
+    assert gradcheck.relative_error(-right, right) == 2
+    assert gradcheck.relative_error(np.zeros(2), np.array([0.0, -5.0])) == 1
+
+
+def test_differences_are_taken_where_they_are_said_to_be():
+    """Central, `eps` to both sides, one element at a time."""
+    seen = []
+    gradient = gradcheck.numerical_gradient(
+        lambda v: seen.append(v.copy()) or v[0] ** 2 + 3 * v[1], np.array([2.0, 5.0]), eps=0.5
+    )
+    assert [v.tolist() for v in seen] == [[2.5, 5], [1.5, 5], [2, 5.5], [2, 4.5]]
+    assert gradient.tolist() == [4.0, 3.0]
+    with pytest.raises(AssertionError, match=r"^gradients are off: .* 5.0e-01, allowed 1e-07$"):
+        gradcheck.assert_op(_square, lambda dy, x: x * dy, [np.array([1.0, 2.0])])
+    gradcheck.assert_op(_square, lambda dy, x: x * dy, [np.array([1.0, 2.0])], tolerance=0.51)
+
+
+def test_every_check_draws_the_number_of_directions_asked_for(monkeypatch):
+    drawn = []
+    check = gradcheck._check_direction
+    monkeypatch.setattr(
+        gradcheck, "_check_direction", lambda *given: drawn.append(given[0]) or check(*given)
+    )
+    net, x, labels, weights = _tiny(1, 1, (5, 6), 1)
+    rows = gradcheck.check_network(net, x, labels, weights)
+    assert [drawn.count(row.name) for row in rows] == [2] * len(rows)
+    drawn.clear()
+    gradcheck.check_network(net, x, labels, directions=3, seed=4)  # without weights: all ones
+    assert [drawn.count(row.name) for row in rows] == [3] * len(rows)
+    again = gradcheck.check_network(net, x, labels, weights)
+    assert again == rows  # the same seed tries the same directions
+    assert gradcheck.check_network(net, x, labels, weights, seed=1) != rows
