@@ -40,6 +40,7 @@ COMPARISONS = {
 }
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor"}
 NAMES |= {"zeros": "ones", "ones": "zeros", "argmax": "argmin", "argmin": "argmax"}
+SYMMETRIC = {"min", "max", "minimum", "maximum"}  # whose arguments may stand in any order
 GUARDS = {"strict", "copy"}  # keywords whose change only removes a guard or a copy
 RARELY = 0.1  # how much less often than others such a change is drawn
 
@@ -208,7 +209,8 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node):
         plain = [a for a in node.args if not isinstance(a, ast.Starred)]
-        for one, two in itertools.pairwise(plain):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        for one, two in () if name in SYMMETRIC else itertools.pairwise(plain):
             if self.text(one) != self.text(two):
                 middle = self.source[self.finish(one) : self.begin(two)].decode()
                 swapped = self.text(two) + middle + self.text(one)
