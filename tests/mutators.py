@@ -119,6 +119,12 @@ class _Visitor(ast.NodeVisitor):
     def replace(self, node, new, operator, weight=1.0):
         self.add(self.begin(node), self.finish(node), new, operator, weight)
 
+    def swap(self, one, two, operator):
+        if self.text(one) != self.text(two):
+            middle = self.source[self.finish(one) : self.begin(two)].decode()
+            swapped = self.text(two) + middle + self.text(one)
+            self.add(self.begin(one), self.finish(two), swapped, operator)
+
     def between(self, left, right, old, news, operator):
         """Replace the operator that stands between two nodes."""
         first, last = self.finish(left), self.begin(right)
@@ -166,9 +172,8 @@ class _Visitor(ast.NodeVisitor):
     # --- expressions ---
 
     def visit_BinOp(self, node):
-        old, news = ARITHMETIC.get(type(node.op), (None, ()))
-        if old:
-            self.between(node.left, node.right, old, news, "arithmetic")
+        old, news = ARITHMETIC.get(type(node.op), ("", ()))
+        self.between(node.left, node.right, old, news, "arithmetic")
         self.generic_visit(node)
 
     def visit_Compare(self, node):
@@ -211,10 +216,7 @@ class _Visitor(ast.NodeVisitor):
         plain = [a for a in node.args if not isinstance(a, ast.Starred)]
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         for one, two in () if name in SYMMETRIC else itertools.pairwise(plain):
-            if self.text(one) != self.text(two):
-                middle = self.source[self.finish(one) : self.begin(two)].decode()
-                swapped = self.text(two) + middle + self.text(one)
-                self.add(self.begin(one), self.finish(two), swapped, "swapped arguments")
+            self.swap(one, two, "swapped arguments")
         before = node.args
         for keyword in node.keywords:
             if before and keyword.arg not in GUARDS and keyword.arg is not None:
@@ -286,19 +288,14 @@ class _Visitor(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Continue(self, node):
-        self.replace(node, "break", "loop")
+        self.replace(node, "continue" if isinstance(node, ast.Break) else "break", "loop")
 
-    def visit_Break(self, node):
-        self.replace(node, "continue", "loop")
+    visit_Break = visit_Continue
 
     def visit_Return(self, node):
         value = node.value
         if isinstance(value, ast.Tuple) and len(value.elts) > 1:
-            one, two = value.elts[0], value.elts[1]
-            if self.text(one) != self.text(two):
-                middle = self.source[self.finish(one) : self.begin(two)].decode()
-                swapped = self.text(two) + middle + self.text(one)
-                self.add(self.begin(one), self.finish(two), swapped, "swapped results")
+            self.swap(*value.elts[:2], "swapped results")
         elif value is not None and not isinstance(value, ast.Constant):
             self.replace(value, "None", "returned value", 0.3)
         self.generic_visit(node)
