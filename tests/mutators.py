@@ -101,8 +101,6 @@ class _Visitor(ast.NodeVisitor):
         for line in source.splitlines(keepends=True):
             self.starts.append(self.starts[-1] + len(line))
 
-    # --- where a node stands, and adding a mutant there ---
-
     def begin(self, node):
         return self.starts[node.lineno - 1] + node.col_offset
 
