@@ -189,6 +189,13 @@ def test_many_channels_begins_where_the_filters_outgrow_the_cache():
     assert not winograd.many_channels(shape, np.empty((511, 128, 3, 3), np.float32))
 
 
+def test_many_channels_begins_where_the_filters_outgrow_the_tiles():
+    weight = np.empty((96, 192, 3, 3), np.float32)  # 64 times as many pairs as channels
+    assert winograd.many_channels((1, 34, 34, 192), weight)  # 64 tiles
+    assert not winograd.many_channels((1, 34, 35, 192), weight)  # 72
+    assert not winograd.many_channels((2, 34, 34, 192), weight)
+
+
 @pytest.mark.parametrize(("by_channels", "tiles"), [(False, 6), (False, 18), (True, 0)])
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 20])
 def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
