@@ -63,17 +63,18 @@ def score_membranes(net, dataset, tile):
 
 
 def score_cells(net, dataset, tile):
-    """SEG, IoU and the touching pairs that are parted, at some thresholds, grown and not."""
+    """SEG, IoU and the touching pairs that are parted, at some thresholds, in two ways."""
     from tinyunet.metrics import iou, parted_pairs, seg
     from tinyunet.postprocess import probabilities_to_cells
     from tinyunet.predict import predict_tiled
 
     p = [predict_tiled(net, image, tile)[1] for image in dataset.images]
     found = {}
-    for threshold, grow in product((0.5, 0.7, 0.8, 0.9), (0, 1)):
-        cells = [probabilities_to_cells(one, threshold, min_size=20, grow=grow) for one in p]
+    ways = {"borders closed": {"border": 2}, "grown by 1": {"grow": 1}}
+    for threshold, (way, options) in product((0.5, 0.7, 0.8, 0.9), ways.items()):
+        cells = [probabilities_to_cells(one, threshold, min_size=20, **options) for one in p]
         parted, pairs = parted_pairs(cells, dataset.labels)
-        found[f"above {threshold}, grown by {grow}"] = {
+        found[f"above {threshold}, {way}"] = {
             "seg": float(seg(cells, dataset.labels)),
             "iou": float(iou(cells, dataset.labels)),
             "pairs": pairs,
