@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinyunet.weights import class_weights, find_instances, two_nearest_distances, weight_map
 from tinyunet.weights import naive as plain
-from tinyunet.weights.distances import nearest_in_rows, two_nearest_squares
+from tinyunet.weights.distances import ENDLESS, NOBODY, nearest_in_rows, two_nearest_squares
 from tinyunet.weights.equation2 import VANISHES, reach_of_border
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -378,3 +378,35 @@ def test_masks_are_what_holds_two_values_at_most():
         assert find_instances(np.array(labels)).tolist() == labels
     stack = np.array([[[0, 1]], [[0, 2]]])  # decided for the whole stack, not slice by slice
     assert find_instances(stack).tolist() == stack.tolist()
+
+
+def test_two_nearest_cells_of_a_row_and_nobody():
+    """Gap and number, twice; NOBODY and 0 where there is no such cell."""
+    nobody = [NOBODY, 0]
+    got = nearest_in_rows(np.array([[0, 0, 0], [0, 5, 0], [7, 7, 0], [5, 0, 1]], np.int32))
+    assert got.dtype == np.int32
+    assert got[0].tolist() == [nobody + nobody] * 3
+    assert got[1].tolist() == [[1, 5, *nobody], [0, 5, *nobody], [1, 5, *nobody]]
+    assert got[2].tolist() == [[0, 7, *nobody], [0, 7, *nobody], [1, 7, *nobody]]
+    assert got[3, 0].tolist() == [0, 5, 2, 1]
+    assert got[3, 2].tolist() == [0, 1, 2, 5]
+    assert sorted(got[3, 1].reshape(2, 2).tolist()) == [[1, 1], [1, 5]]
+    assert NOBODY > 2**20  # longer than the sides of any image
+    assert NOBODY * NOBODY == ENDLESS
+    assert ENDLESS + 2 * 2**40 < 2**63
+
+
+def test_rows_equal_a_search_of_each_row():
+    labels = random_cells(np.random.default_rng(3), 40, 17, 4, 0.15)
+    near = nearest_in_rows(labels)
+    for (y, x), _ in np.ndenumerate(labels):
+        gaps = {}
+        for other in np.flatnonzero(labels[y]):
+            cell = labels[y, other]
+            gaps[cell] = min(gaps.get(cell, NOBODY), abs(int(other) - x))
+        expected = [*sorted(gaps.values()), NOBODY, NOBODY][:2]
+        gap1, cell1, gap2, cell2 = near[y, x].tolist()
+        assert [gap1, gap2] == expected
+        assert [gaps.get(cell1, NOBODY), gaps.get(cell2, NOBODY)] == expected
+        assert cell1 != cell2 or cell1 == 0
+        assert [cell1 == 0, cell2 == 0] == [gap == NOBODY for gap in expected]
