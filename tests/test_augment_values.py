@@ -412,3 +412,17 @@ def test_a_transform_keeps_plain_numbers():
     for wrong in ((5.5, 5), (1, 2, 3), (), None, (np.inf, 1)):
         with pytest.raises(ValueError, match="^size .* give one whole number or two, each at"):
             Transform(wrong, 0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u4", "i4", "u8", "i8"])
+def test_what_leaves_the_range_is_clipped_without_a_cast_that_overflows(dtype):
+    """NumPy warns of a float that fits no whole number of the dtype: none may get that far."""
+    limits = np.iinfo(dtype)
+    image = np.array([[limits.min, 0, 1, limits.max]], dtype)
+    got = apply_transform(still((1, 4), gain=4.0), image, plain=True).image
+    assert got.tolist() == [[limits.min, 0, 4, limits.max]]
+    got = apply_transform(still((1, 4), offset=-9e99), image, plain=True).image
+    assert got.tolist() == [[limits.min] * 4]
+    got = apply_transform(still((1, 4), offset=9e99), image, plain=True).image
+    assert got.tolist() == [[limits.max] * 4]
