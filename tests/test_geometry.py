@@ -147,6 +147,10 @@ def test_layers_by_default_are_the_papers():
         *(64, 128, 256, 512, 1024),
         *(512, 256, 128, 64),
     ]
+    shapes = {layer["name"]: layer["shape"] for layer in table}
+    assert shapes["down2.pool"] == [64, 284, 284]
+    assert shapes["up4.upconv"] == [512, 56, 56]
+    assert shapes["up1.concat"] == [128, 392, 392]
     with pytest.raises(ValueError, match="size 570 does not fit depth 5"):
         geometry.layer_table(570)
 

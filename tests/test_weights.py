@@ -296,6 +296,7 @@ def test_input_is_left_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"labels": np.zeros(4, int)}, r"^labels must be \(H, W\) or"),
         # one wrong value among right ones
         ({"labels": np.array([[3, -1]])}, r"labels must not be negative.*got -1$"),
         ({"labels": np.array([[3.0, 0.5]])}, "labels must hold whole numbers, got fractions or"),

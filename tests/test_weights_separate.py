@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tinyunet.weights import naive as plain
 from tinyunet.weights import separate_touching
+from tinyunet.weights.separate import _keep_innermost
 
 
 def touches(labels):
@@ -162,3 +163,21 @@ def test_width_must_be_a_whole_number(width):
 def test_labels_are_checked():
     with pytest.raises(ValueError, match="labels must not be negative"):
         separate_touching(np.full((2, 2), -3))
+
+
+def test_a_pixel_is_given_back_unless_one_of_its_eight_neighbours_is_a_cell():
+    cells = np.zeros((5, 5), np.int32)
+    cells[2, 2] = 5
+    for place in np.ndindex(5, 5):
+        if place == (2, 2):
+            continue
+        cut = np.zeros((5, 5), np.int32)
+        cut[place] = 8
+        beside = max(abs(place[0] - 2), abs(place[1] - 2)) == 1
+        assert _keep_innermost(cells, cut, 5) is not beside, place
+        assert cut[2, 2] == (0 if beside else 5)
+        assert cut[place] == 8
+    corner = np.array([[5, 0, 0], [0, 0, 0]], np.int32)
+    cut = np.zeros_like(corner)
+    assert _keep_innermost(corner, cut, 5)  # at the edge of the image, too
+    assert cut.tolist() == corner.tolist()
