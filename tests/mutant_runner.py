@@ -173,8 +173,10 @@ class Watch:
         code = frame.f_code
         if code not in self.known:
             inside = code.co_filename.startswith(self.root + "tinyunet")
-            last = max((line for *_, line in code.co_lines() if line), default=0)
-            place = code.co_filename.removeprefix(self.root), code.co_firstlineno, last
+            lines = {line for *_, line in code.co_lines() if line}
+            # The head of a function, its defaults, runs at import: only the body is seen here.
+            body = (lines - {code.co_firstlineno}) or lines or {0}
+            place = code.co_filename.removeprefix(self.root), min(body), max(body)
             self.known[code] = place if inside else None
         if self.known[code]:
             self.functions.add(self.known[code])
