@@ -112,13 +112,17 @@ class Runner:
             finally:
                 os._exit(99)  # only reached when pytest itself breaks
         deadline = time.monotonic() + 10 * cpu + 600  # wall clock, for what waits for ever
-        while True:
-            done, status, usage = os.wait4(child, os.WNOHANG)
-            if done:
-                return round(usage.ru_utime + usage.ru_stime, 2), status
-            if time.monotonic() > deadline:
+        done = 0
+        try:
+            while not done:
+                done, status, usage = os.wait4(child, os.WNOHANG)
+                if not done and time.monotonic() > deadline:
+                    os.kill(child, signal.SIGKILL)
+                time.sleep(0.02)
+        finally:
+            if not done:  # interrupted
                 os.kill(child, signal.SIGKILL)
-            time.sleep(0.02)
+        return round(usage.ru_utime + usage.ru_stime, 2), status
 
 
 def _child(scratch, tests, jit, cpu, chosen, watch):
@@ -126,6 +130,7 @@ def _child(scratch, tests, jit, cpu, chosen, watch):
     import numba
     import pytest
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CPU, (int(cpu), int(cpu) + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     numba.config.DISABLE_JIT = not jit

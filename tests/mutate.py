@@ -19,6 +19,7 @@ the machine code of everything that imports it is made anew.
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -48,6 +49,7 @@ GROUPS = {  # name: (files under test, their tests)
 
 def main():
     options = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copy is left in order
     scratch = Path(options.scratch)
     _copy_project(scratch, options.keep)
     _import_libraries(scratch)
@@ -92,6 +94,9 @@ def _copy_project(scratch, keep):
         ignore = shutil.ignore_patterns("__pycache__") if known else None
         shutil.copytree(ROOT / name, scratch / name, dirs_exist_ok=True, ignore=ignore)
     shutil.copy2(ROOT / "pyproject.toml", scratch)
+    for kept in list((scratch / "tinyunet").rglob("__pycache__kept")):  # of a run that was killed
+        shutil.rmtree(kept.with_name("__pycache__"), ignore_errors=True)
+        kept.rename(kept.with_name("__pycache__"))
 
 
 def _import_libraries(scratch):

@@ -122,6 +122,7 @@ def test_the_sweep_adds_in_double_precision():
     assert sweep[10] == 0.9999999999999999
     assert inputs.thresholds(0.9) == sweep[:10]
     assert sweep[9] == 0.8999999999999999
+    assert inputs.thresholds(0.1) == [0.0, 0.1]  # a threshold at the maximum still counts
 
 
 def test_white_is_strictly_above_the_threshold_in_double_precision():
