@@ -18,7 +18,7 @@ from tinyunet.cli.demo_command import SETTINGS, demo_data
 from tinyunet.data import normalise
 from tinyunet.data.split import split
 from tinyunet.feed import draw_tile, prepare_slices
-from tinyunet.train import validate
+from tinyunet.validation import validate
 
 
 def main():

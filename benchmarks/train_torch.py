@@ -23,7 +23,7 @@ from tinyunet.data.split import split
 from tinyunet.feed import TileFeed, prepare_slices
 from tinyunet.plot import plot_curves
 from tinyunet.rundir import RunFolder, read_log
-from tinyunet.train import validate
+from tinyunet.validation import validate
 
 
 def make_peer(net):

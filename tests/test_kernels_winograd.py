@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinyunet.kernels import jit, threads, winograd, winograd_filters, winograd_tiles
+from tinyunet.kernels import cook_toom, jit, threads, winograd, winograd_filters, winograd_tiles
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="numba cannot compile here")
 
@@ -33,7 +33,7 @@ def exact_points():
 )
 def test_cook_toom_is_exactly_the_valid_correlation(points, outputs, taps):
     rng = np.random.default_rng(3)
-    AT, G, BT = winograd.cook_toom(points, outputs, taps)
+    AT, G, BT = cook_toom.cook_toom(points, outputs, taps)
     for _ in range(5):
         g, d = fractions(rng, taps), fractions(rng, outputs + taps - 1)
         products = [u * v for u, v in zip(multiply(G, g), multiply(BT, d), strict=True)]
@@ -43,7 +43,7 @@ def test_cook_toom_is_exactly_the_valid_correlation(points, outputs, taps):
 
 def test_usual_points_give_the_published_input_matrix():
     """Lavin and Gray print Bᵀ for 0, ±1, ±2; the sign of a row may move into G."""
-    BT = winograd.cook_toom([Fraction(p) for p in (0, 1, -1, 2, -2)])[2]
+    BT = cook_toom.cook_toom([Fraction(p) for p in (0, 1, -1, 2, -2)])[2]
     published = [
         [4, 0, -5, 0, 1, 0],
         [0, -4, -4, 1, 1, 0],
@@ -56,21 +56,21 @@ def test_usual_points_give_the_published_input_matrix():
 
 
 def test_constants_are_the_construction_and_exact_in_float32():
-    AT, G, BT = winograd.cook_toom(exact_points())
-    np.testing.assert_array_equal(winograd.AT, np.array(AT, float))
-    np.testing.assert_array_equal(winograd.BT, np.array(BT, float))
-    np.testing.assert_allclose(winograd.G, np.array(G, float), rtol=1e-15)
-    for matrix in (winograd.AT, winograd.BT):
+    AT, G, BT = cook_toom.cook_toom(exact_points())
+    np.testing.assert_array_equal(cook_toom.AT, np.array(AT, float))
+    np.testing.assert_array_equal(cook_toom.BT, np.array(BT, float))
+    np.testing.assert_allclose(cook_toom.G, np.array(G, float), rtol=1e-15)
+    for matrix in (cook_toom.AT, cook_toom.BT):
         np.testing.assert_array_equal(matrix.astype(np.float32), matrix)
 
 
 @pytest.mark.parametrize(
     ("transform", "matrix"),
     [
-        ("input_1d", winograd.BT),
-        ("input_1d_adjoint", winograd.BT.T),
-        ("output_1d", winograd.AT),
-        ("output_1d_adjoint", winograd.AT.T),
+        ("input_1d", cook_toom.BT),
+        ("input_1d_adjoint", cook_toom.BT.T),
+        ("output_1d", cook_toom.AT),
+        ("output_1d_adjoint", cook_toom.AT.T),
     ],
 )
 def test_one_dimensional_transforms_are_the_matrices(transform, matrix):
@@ -81,7 +81,7 @@ def test_one_dimensional_transforms_are_the_matrices(transform, matrix):
 
 
 @pytest.mark.parametrize(
-    ("transform", "matrix"), [("filter_1d", winograd.G), ("filter_1d_adjoint", winograd.G.T)]
+    ("transform", "matrix"), [("filter_1d", cook_toom.G), ("filter_1d_adjoint", cook_toom.G.T)]
 )
 def test_one_dimensional_filter_transforms_are_the_matrices(transform, matrix):
     """Not exactly: the denominators of G are no binary fractions."""
@@ -94,7 +94,7 @@ def test_one_dimensional_filter_transforms_are_the_matrices(transform, matrix):
 def test_filter_transforms_and_their_adjoint(out_channels, channels):
     rng = np.random.default_rng(4)
     weight = rng.standard_normal((out_channels, channels, 3, 3), dtype=np.float32)
-    wanted = np.einsum("pa,kcab,qb->pqck", winograd.G, weight, winograd.G)
+    wanted = np.einsum("pa,kcab,qb->pqck", cook_toom.G, weight, cook_toom.G)
     wanted = wanted.reshape(36, channels, out_channels)
     U, transposed = (
         winograd.all_filters(winograd.taps_first(weight)),

@@ -15,13 +15,8 @@ from tinyunet.feed import TrainingSlice, draw_tile, prepare_slices
 from tinyunet.geometry import margin
 from tinyunet.model import UNet
 from tinyunet.rundir import read_log
-from tinyunet.train import (
-    DivergedError,
-    train,
-    training_gradients,
-    validate,
-    validation_tile,
-)
+from tinyunet.train import DivergedError, train, training_gradients
+from tinyunet.validation import validate, validation_tile
 
 PLAIN = {"elastic": False, "rotation": False, "grey": False, "weight_map": False, "dropout": 0}
 

@@ -34,6 +34,7 @@ API = [
         "Training",
         [
             "tinyunet.train",
+            "tinyunet.validation",
             "tinyunet.feed",
             "tinyunet.settings",
             "tinyunet.checkpoint",

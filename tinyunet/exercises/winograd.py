@@ -7,7 +7,7 @@ import numpy as np
 
 from tinyunet.exercises.diagnose import compare
 from tinyunet.exercises.learner import Wrong, results
-from tinyunet.kernels.winograd import cook_toom
+from tinyunet.kernels.cook_toom import cook_toom
 from tinyunet.ops import naive
 
 POINTS = (0, 1, -1, 2, -2)  # Lavin and Gray's; the package takes others for less rounding

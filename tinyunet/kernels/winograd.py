@@ -14,61 +14,20 @@ V (T, 36, C), U (36, C, K), M (T, 36, K). The backward is the adjoint of each li
 V is made again in the backward: keeping it would take 2.25 times the memory of x.
 """
 
-from math import prod
-
 import numpy as np
 
 from tinyunet.kernels import threads
 from tinyunet.kernels.jit import jit
 from tinyunet.kernels.vector import LANES, NONE
-from tinyunet.kernels.winograd_filters import (
-    filter_gradient,
-    transform_filters,
-)
+from tinyunet.kernels.winograd_filters import filter_gradient, transform_filters
 from tinyunet.kernels.winograd_products import ROWS, add_transposed, multiply
 from tinyunet.kernels.winograd_tiles import (
-    POINTS,
     gather_gradients,
     gather_inputs,
     scatter_gradients,
     scatter_outputs,
 )
 from tinyunet.kernels.workspace import empty
-
-
-def cook_toom(points, outputs=4, taps=3):
-    """Aᵀ, G, Bᵀ (lists of rows) of F(outputs, taps) with `points` and the point at infinity.
-
-    Two polynomials of degree `outputs - 1` and `taps - 1` are multiplied by multiplying their
-    values at n = outputs + taps - 1 points (at infinity: the leading coefficients), for n values
-    determine the product. Correlation is the transpose of that: its input takes the part of the
-    product. So A and G hold the powers of the points, and Bᵀ holds Lagrange's polynomials, that
-    interpolate; their denominators are put into G. Exact if the points are fractions.
-    """
-    rows_a = [[p**k for k in range(outputs)] for p in points] + [[0] * (outputs - 1) + [1]]
-    rows_g, rows_b = [], []
-    for p in points:
-        others = [q for q in points if q != p]
-        denominator = prod(p - q for q in others)
-        rows_g.append([p**k / denominator for k in range(taps)])
-        rows_b.append([*polynomial(others), 0])
-    rows_g.append([0] * (taps - 1) + [1])
-    rows_b.append(polynomial(points))
-    return [list(column) for column in zip(*rows_a, strict=True)], rows_g, rows_b
-
-
-def polynomial(roots):
-    """Coefficients of Π (x - root), the lowest power first."""
-    coefficients = [1]
-    for root in roots:
-        shifted, scaled = [0, *coefficients], [*(-root * c for c in coefficients), 0]
-        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
-    return coefficients
-
-
-# The usual points are 0, ±1, ±2; with ±5/8 and ±3/2 the values stay closer to one another and the
-# rounding error is half as large. `winograd_tiles` and `winograd_filters` have these as arithmetic.
-AT, G, BT = (np.array(matrix) for matrix in cook_toom(POINTS))
 
 # V and M of the tiles worked on at a time, 36·(C + K) floats each, should stay in the second-level
 # cache with room to spare (1 MB a core where this was measured: 12 tiles or 192 at 16 channels take
