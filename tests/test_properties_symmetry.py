@@ -228,8 +228,12 @@ def test_the_cut_between_touching_cells_turns_with_the_picture(seed, size, count
     labels = cells(rng, size, count)
     parted = part(labels, width)
     assert_array_equal(parted[parted > 0], labels[parted > 0])  # pixels are only taken away
-    other = renumbered(rng, labels)
-    assert_array_equal(part(other, width) > 0, parted > 0)
+    # An odd width takes one pixel more from the larger cell, and of equals from the larger number;
+    # cells that would vanish are asked by number which may keep a pixel.
+    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
+    left = [(parted == number).sum() for number in numbers]
+    if min(left, default=2) > 1 and (width % 2 == 0 or len(np.unique(sizes)) == len(sizes)):
+        assert_array_equal(part(renumbered(rng, labels), width) > 0, parted > 0)
     # a cell that would vanish keeps one pixel, the first of equals: that one may lie elsewhere
     again = turned(part(turned(labels, version), width), _back(version))
     kept = [n for n in range(1, count + 1) if (parted == n).sum() > 1]
