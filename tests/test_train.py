@@ -335,7 +335,7 @@ def test_pixels_without_truth_count_neither_way():
 def test_a_probability_of_zero_is_no_infinite_loss(monkeypatch):
     p = np.zeros((2, 30, 34), np.float32)
     p[0] = 1
-    monkeypatch.setattr(training, "predict_tiled", lambda *_: p)
+    monkeypatch.setattr("tinyunet.validation.predict_tiled", lambda *_: p)
     net = UNet(1, 2, 2, 2, device="cpu")
     item = TrainingSlice(np.zeros((1, 30, 34), "f4"), np.ones((30, 34), "u1"), None, "")
     loss, wrong = validate(net, [item], tiny())
