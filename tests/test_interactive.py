@@ -16,7 +16,7 @@ from tinyunet import geometry
 from tinyunet.augment import Transform, apply_transform, grid_lines, source_coordinates
 from tinyunet.augment.field import axis_basis, spline_coefficients
 from tinyunet.augment.plain import keys_weights, sample_cubic, sample_nearest
-from tinyunet.kernels.winograd import cook_toom
+from tinyunet.kernels.cook_toom import cook_toom
 from tinyunet.kernels.winograd_tiles import POINTS
 from tinyunet.ops import naive
 from tinyunet.tiling import plan_axis
