@@ -27,7 +27,7 @@ def _frames(maps, name):
 
 
 def frame_pairs(result, truth):
-    """Check and pair the frames that have a truth: a list of (number, result, truth)."""
+    """Check and pair the frames that have a truth: a list of (result, truth)."""
     result, truth = _frames(result, "result"), _frames(truth, "truth")
     if len(result) != len(truth):
         raise ValueError(
