@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinyunet.kernels import workspace
-from tinyunet.kernels.workspace import ALIGNMENT, SEGMENT, SMALL, Workspace
+from tinyunet.kernels.workspace import ALIGNMENT, LINE, SEGMENT, SMALL, Workspace
 
 BIG = (SMALL,)  # float32: four times the least size that is pooled
 
@@ -24,6 +24,13 @@ def test_arrays_are_what_numpy_would_give(dtype):
         assert (array.shape, array.dtype) == (like.shape, like.dtype)
         assert array.flags.c_contiguous
         assert array.flags.writeable
+
+
+@pytest.mark.parametrize("empty", [workspace.empty, Workspace().empty])
+@pytest.mark.parametrize("size", [1, 17, SMALL // 4 - 1, SMALL // 4, SMALL])
+def test_every_array_begins_at_a_cache_line(empty, size):
+    arrays = [empty(size) for _ in range(8)]
+    assert all(address(array) % LINE == 0 for array in arrays)
 
 
 def test_memory_returns_when_the_last_view_dies_and_not_before():

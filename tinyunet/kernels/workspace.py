@@ -18,7 +18,8 @@ import numpy as np
 
 ALIGNMENT = 4096  # one page: pieces never share one
 SEGMENT = 256 * 2**20  # bytes; untouched pages of a segment cost nothing
-SMALL = 2**16  # smaller arrays are the allocator's everyday business
+SMALL = 2**16  # bytes; smaller arrays are the allocator's everyday business
+LINE = 64  # bytes that a processor's cache fetches at once; a vector across two lines costs both
 
 _current = ContextVar("tinyunet_workspace", default=None)
 
@@ -26,7 +27,7 @@ _current = ContextVar("tinyunet_workspace", default=None)
 def empty(shape, dtype=np.float32):
     """An uninitialised array like `numpy.empty`, from the workspace in use if there is one."""
     workspace = _current.get()
-    return np.empty(shape, dtype) if workspace is None else workspace.empty(shape, dtype)
+    return _empty(shape, dtype) if workspace is None else workspace.empty(shape, dtype)
 
 
 class Workspace:
@@ -58,7 +59,7 @@ class Workspace:
         dtype = np.dtype(dtype)
         n_bytes = prod(shape) * dtype.itemsize
         if n_bytes < SMALL:
-            return np.empty(shape, dtype)
+            return _empty(shape, dtype)
         lease = _Lease(self, *self._take(-(-n_bytes // ALIGNMENT) * ALIGNMENT))
         return np.asarray(lease)[:n_bytes].view(dtype).reshape(shape)
 
@@ -68,7 +69,7 @@ class Workspace:
             self._collect()
             fitting = [hole for hole in self._holes if hole[2] - hole[1] >= n_bytes]
             if not fitting:
-                self._segments.append(_aligned(max(n_bytes, SEGMENT)))
+                self._segments.append(_aligned(max(n_bytes, SEGMENT), ALIGNMENT))
                 fitting = [(len(self._segments) - 1, 0, len(self._segments[-1]))]
                 insort(self._holes, fitting[0])
             segment, start, stop = min(fitting, key=lambda hole: hole[2] - hole[1])
@@ -106,8 +107,14 @@ class _Lease:
         self._workspace._returned.append((segment, start, start + len(self._memory)))
 
 
-def _aligned(n_bytes):
-    """`n_bytes` uninitialised bytes that begin at a page's edge."""
-    raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+def _empty(shape, dtype):
+    """An uninitialised array of the allocator's, but one that begins at a cache line's edge."""
+    dtype = np.dtype(dtype)
+    return _aligned(int(np.prod(shape)) * dtype.itemsize, LINE).view(dtype).reshape(shape)
+
+
+def _aligned(n_bytes, edge):
+    """`n_bytes` uninitialised bytes that begin at a multiple of `edge`."""
+    raw = np.empty(n_bytes + edge, np.uint8)
+    start = -raw.ctypes.data % edge
     return raw[start : start + n_bytes]
