@@ -5,7 +5,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinyunet.kernels import cook_toom, jit, threads, winograd, winograd_filters, winograd_tiles
+from tinyunet.kernels import (
+    cook_toom,
+    jit,
+    threads,
+    winograd,
+    winograd_buffers,
+    winograd_by_channels,
+    winograd_by_tiles,
+    winograd_filters,
+    winograd_products,
+    winograd_tiles,
+)
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="numba cannot compile here")
 
@@ -96,40 +107,44 @@ def test_filter_transforms_and_their_adjoint(out_channels, channels):
     weight = rng.standard_normal((out_channels, channels, 3, 3), dtype=np.float32)
     wanted = np.einsum("pa,kcab,qb->pqck", cook_toom.G, weight, cook_toom.G)
     wanted = wanted.reshape(36, channels, out_channels)
-    U, transposed = (
-        winograd.all_filters(winograd.taps_first(weight)),
-        winograd.all_filters(winograd.taps_first_transposed(weight)),
-    )
-    assert U.shape == (36, -(-out_channels // 16), channels, 16)
-    assert transposed.shape == (36, -(-channels // 16), out_channels, 16)
-    unfolded = U.transpose(0, 2, 1, 3).reshape(36, channels, -1)
-    np.testing.assert_allclose(unfolded[:, :, :out_channels], wanted, rtol=1e-5, atol=1e-6)
-    assert not unfolded[:, :, out_channels:].any()
-    unfolded = transposed.transpose(0, 2, 1, 3).reshape(36, out_channels, -1)
+    U = unfolded_filters(winograd_buffers.all_filters(weight, False), channels, out_channels)
+    np.testing.assert_allclose(U[:, :, :out_channels], wanted, rtol=1e-5, atol=1e-6)
+    assert not U[:, :, out_channels:].any()
+    U = unfolded_filters(winograd_buffers.all_filters(weight, True), out_channels, channels)
     wanted = wanted.transpose(0, 2, 1)
-    np.testing.assert_allclose(unfolded[:, :, :channels], wanted, rtol=1e-5, atol=1e-6)
-    assert not unfolded[:, :, channels:].any()
+    np.testing.assert_allclose(U[:, :, :channels], wanted, rtol=1e-5, atol=1e-6)
+    assert not U[:, :, channels:].any()
     # the adjoint: <dU, U> = <dweight, weight>
-    shape = (36, winograd.sixteens(out_channels), winograd.sixteens(channels))
-    dU = rng.standard_normal(shape, dtype=np.float32)
+    dU = winograd_buffers.filter_buffer(out_channels, channels)
+    dU[:] = rng.standard_normal(dU.shape)
     dweight = np.full_like(weight, np.nan)
-    winograd.filter_gradient(dU, 0, out_channels, 0, dweight)
-    product = (dU[:, :out_channels, :channels].astype(float) * wanted).sum()
+    winograd_filters.filter_gradient(dU, 0, out_channels, 0, dweight)
+    dU = dU[:, :-16].reshape(36, out_channels, -1)[:, :, :channels]
+    product = (dU.astype(float) * wanted).sum()
     np.testing.assert_allclose((dweight.astype(float) * weight).sum(), product, rtol=1e-4)
+
+
+def unfolded_filters(U, rows, lanes):
+    """U (36, rows, lanes filled up to sixteens) from panels of sixteen; the last 16 are void."""
+    panels = -(-lanes // 16)
+    assert U.shape == (36, rows * panels * 16 + 16)
+    return U[:, :-16].reshape(36, panels, rows, 16).transpose(0, 2, 1, 3).reshape(36, rows, -1)
 
 
 def test_filter_transforms_of_some_channels_only():
     rng = np.random.default_rng(4)
     weight = rng.standard_normal((40, 37, 3, 3), dtype=np.float32)
-    some, whole = (
-        winograd.filters(winograd.taps_first(weight), 16, 40),
-        winograd.all_filters(winograd.taps_first(weight)),
-    )
-    np.testing.assert_array_equal(some, whole[:, 1:])
-    dU = rng.standard_normal((36, 32, 48), dtype=np.float32)
+    some = unfolded_filters(winograd_buffers.filters(weight, False, 16, 40), 37, 24)
+    whole = unfolded_filters(winograd_buffers.all_filters(weight, False), 37, 40)
+    np.testing.assert_array_equal(some, whole[:, :, 16:])
+    some = unfolded_filters(winograd_buffers.filters(weight, True, 16, 37), 40, 21)
+    whole = unfolded_filters(winograd_buffers.all_filters(weight, True), 40, 37)
+    np.testing.assert_array_equal(some, whole[:, :, 16:])
+    dU = winograd_buffers.filter_buffer(24, 37)
+    dU[:] = rng.standard_normal(dU.shape)
     dweight, part = np.zeros((2, *weight.shape), np.float32)
-    winograd.filter_gradient(dU, 0, 24, 16, dweight)
-    winograd.filter_gradient(dU, 5, 7, 16, part)
+    winograd_filters.filter_gradient(dU, 0, 24, 16, dweight)
+    winograd_filters.filter_gradient(dU, 5, 7, 16, part)
     np.testing.assert_array_equal(part[21:23], dweight[21:23])
     assert dweight[16:40].all()
     assert not dweight[:16].any()
@@ -137,28 +152,72 @@ def test_filter_transforms_of_some_channels_only():
     assert not part[23:].any()
 
 
+def test_filters_are_shared_out_to_the_threads_and_come_out_the_same():
+    rng = np.random.default_rng(8)
+    weight = rng.standard_normal((130, 141, 3, 3), dtype=np.float32)  # rows to 16 do not divide
+    before = threads.get_threads()
+    try:
+        for transposed, lanes, rows in ((False, 130, 141), (True, 141, 130)):
+            threads.set_threads(1)
+            wanted = unfolded_filters(
+                winograd_buffers.all_filters(weight, transposed), rows, lanes
+            ).copy()
+            threads.set_threads(2)
+            got = unfolded_filters(winograd_buffers.all_filters(weight, transposed), rows, lanes)
+            np.testing.assert_array_equal(got, wanted)
+    finally:
+        threads.set_threads(before)
+
+
 @pytest.mark.parametrize(
-    ("tiles", "channels", "out_channels"), [(6, 16, 16), (11, 5, 32), (1, 33, 16)]
+    ("tiles", "channels", "out_channels"),
+    [(6, 16, 16), (11, 5, 32), (1, 33, 16), (98, 16, 16), (200, 17, 32)],
 )
 def test_products_at_all_36_positions(tiles, channels, out_channels):
     rng = np.random.default_rng(6)
-    V, M = winograd.tile_buffer(tiles, channels), winograd.tile_buffer(tiles, out_channels)
-    assert V.shape == (-(-tiles // 6) * 6, 36, -(-channels // 16) * 16)
+    V = winograd_buffers.tile_buffer(tiles, channels)
+    M = winograd_buffers.tile_buffer(tiles, out_channels)
+    assert V.shape == (-(-tiles // 6) * 6, 36 * -(-channels // 16) * 16 + 16)
     V[:] = np.nan  # what lies beyond the tiles and the channels must not get into M
-    V[:tiles, :, :channels] = rng.standard_normal((tiles, 36, channels))
-    U = rng.standard_normal((36, out_channels // 16, channels, 16), dtype=np.float32)
-    winograd.multiply(V, U, tiles, M)
-    wanted = np.einsum("tpc,pkcl->tpkl", V[:tiles, :, :channels].astype(float), U)
-    np.testing.assert_allclose(
-        M[:tiles], wanted.reshape(tiles, 36, out_channels), rtol=0, atol=3e-5
+    v, m = (
+        buffer[:tiles, :-16].reshape(tiles, 36, -1, order="A") for buffer in (V, M)
+    )  # views of the tiles, without the void at the end
+    assert np.shares_memory(v, V)
+    v[:, :, :channels] = rng.standard_normal((tiles, 36, channels))
+    U = winograd_buffers.filter_buffer(channels, out_channels)
+    U[:] = rng.standard_normal(U.shape)
+    winograd_products.multiply(V, U, tiles, M)
+    wanted = v[:, :, :channels].astype(float).transpose(1, 0, 2) @ unfolded_filters(
+        U, channels, out_channels
     )
-    dU = rng.standard_normal((36, 16, V.shape[2]), dtype=np.float32)
+    np.testing.assert_allclose(m.transpose(1, 0, 2), wanted, rtol=0, atol=3e-5)
+    dU = winograd_buffers.filter_buffer(16, channels)
+    dU[:] = rng.standard_normal(dU.shape)
     M[:] = rng.standard_normal(M.shape)
-    wanted = dU[:, :, :channels] + np.einsum(
-        "tpk,tpc->pkc", M[:tiles, :, -16:].astype(float), V[:tiles, :, :channels]
+    products = m[:, :, -16:].astype(float).transpose(1, 2, 0) @ v[:, :, :channels].transpose(
+        1, 0, 2
     )
-    winograd.add_transposed(M, V, tiles, out_channels - 16, out_channels, dU)
-    np.testing.assert_allclose(dU[:, :, :channels], wanted, rtol=0, atol=3e-5)
+    wanted = dU[:, :-16].reshape(36, 16, -1)[:, :, :channels] + products
+    winograd_products.add_transposed(M, V, tiles, np.intp(out_channels - 16), dU)
+    got = dU[:, :-16].reshape(36, 16, -1)[:, :, :channels]
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize(("top", "bottom"), [(0, 22), (3, 12), (4, 5), (11, 22), (7, 7)])
+def test_only_the_rows_asked_for_get_their_gradient(top, bottom):
+    """The others are another thread's: touching them, even with what they hold, is a race."""
+    rng = np.random.default_rng(9)
+    shape = (2, 11, 9, 5)  # three rows of three tiles an image, the last ones over the edge
+    dV = winograd_buffers.tile_buffer(18, 5)
+    dV[:] = rng.standard_normal(dV.shape)
+    wanted, dx = np.zeros((2, *shape), np.float32)
+    winograd_tiles.scatter_gradients(dV, 0, 18, 0, 0, 22, wanted)
+    winograd_tiles.scatter_gradients(dV, 0, 18, 0, top, bottom, dx)
+    rows = slice(top, bottom)
+    assert wanted.reshape(22, -1).all(axis=1).all()
+    np.testing.assert_array_equal(dx.reshape(22, -1)[rows], wanted.reshape(22, -1)[rows])
+    dx.reshape(22, -1)[rows] = 0
+    assert not dx.any()
 
 
 @pytest.mark.parametrize(
@@ -171,12 +230,14 @@ def test_products_at_all_36_positions(tiles, channels, out_channels):
     ],
 )
 def test_tile_grid_counts_the_tiles_that_the_output_needs(shape, grid):
-    assert winograd.tile_grid(shape) == grid
+    assert winograd_buffers.tile_grid(shape) == grid
 
 
 def test_tiles_at_a_time_fill_the_cache_and_are_worth_reading_the_filters():
     def tiles(out_channels, channels):
-        return winograd.tiles_at_a_time(np.empty((out_channels, channels, 3, 3), np.float32))
+        return winograd_by_tiles.tiles_at_a_time(
+            np.empty((out_channels, channels, 3, 3), np.float32)
+        )
 
     assert tiles(16, 16) == 2**19 // (4 * 36 * 32) // 6 * 6 == 108
     assert tiles(64, 64) == 24  # the least: 28 would fit
@@ -185,15 +246,15 @@ def test_tiles_at_a_time_fill_the_cache_and_are_worth_reading_the_filters():
 
 def test_many_channels_begins_where_the_filters_outgrow_the_cache():
     shape = (1, 102, 102, 128)
-    assert winograd.many_channels(shape, np.empty((512, 128, 3, 3), np.float32))
-    assert not winograd.many_channels(shape, np.empty((511, 128, 3, 3), np.float32))
+    assert winograd.way(shape, np.empty((512, 128, 3, 3), np.float32)) is winograd_by_channels
+    assert winograd.way(shape, np.empty((511, 128, 3, 3), np.float32)) is winograd_by_tiles
 
 
 def test_many_channels_begins_where_the_filters_outgrow_the_tiles():
     weight = np.empty((96, 192, 3, 3), np.float32)  # 64 times as many pairs as channels
-    assert winograd.many_channels((1, 34, 34, 192), weight)  # 64 tiles
-    assert not winograd.many_channels((1, 34, 35, 192), weight)  # 72
-    assert not winograd.many_channels((2, 34, 34, 192), weight)
+    assert winograd.way((1, 34, 34, 192), weight) is winograd_by_channels  # 64 tiles
+    assert winograd.way((1, 34, 35, 192), weight) is winograd_by_tiles  # 72
+    assert winograd.way((2, 34, 34, 192), weight) is winograd_by_tiles
 
 
 @pytest.mark.parametrize(("by_channels", "tiles"), [(False, 6), (False, 18), (True, 0)])
@@ -210,12 +271,13 @@ def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
     before = threads.get_threads()
     try:
         threads.set_threads(1)
-        monkeypatch.setattr(winograd, "tiles_at_a_time", lambda weight: 2**40)
-        monkeypatch.setattr(winograd, "many_channels", lambda shape, weight: False)
+        monkeypatch.setattr(winograd_by_tiles, "tiles_at_a_time", lambda weight: 2**40)
+        monkeypatch.setattr(winograd, "way", lambda shape, weight: winograd_by_tiles)
         y = winograd.conv3x3_relu(x, weight, bias)
         reference = winograd.conv3x3_relu_backward(dy, x, weight, y)
-        monkeypatch.setattr(winograd, "tiles_at_a_time", lambda weight: tiles)
-        monkeypatch.setattr(winograd, "many_channels", lambda shape, weight: by_channels)
+        monkeypatch.setattr(winograd_by_tiles, "tiles_at_a_time", lambda weight: tiles)
+        way = winograd_by_channels if by_channels else winograd_by_tiles
+        monkeypatch.setattr(winograd, "way", lambda shape, weight: way)
         threads.set_threads(n_threads)
         np.testing.assert_allclose(winograd.conv3x3_relu(x, weight, bias), y, rtol=0, atol=2e-5)
         gradients = winograd.conv3x3_relu_backward(dy, x, weight, y)
@@ -227,5 +289,7 @@ def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
     for got, repeated, wanted in zip(gradients, again, reference, strict=True):
         np.testing.assert_array_equal(got, repeated)  # bit for bit from run to run
         np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-6 * np.abs(wanted).max())
+    # whoever adds to a row of dx does so in the same order
+    np.testing.assert_array_equal(gradients[0], reference[0])
     for got, wanted in zip(without_dx[1:], gradients[1:], strict=True):
         np.testing.assert_array_equal(got, wanted)

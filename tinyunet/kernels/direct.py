@@ -18,8 +18,9 @@ def conv3x3_relu(x, weight, bias):
     n, height, width, _ = x.shape
     out_channels = len(weight)
     y = empty((n, height - 2, width - 2, sixteens(out_channels)))
-    taps = np.zeros((*weight.shape[2:], weight.shape[1], y.shape[3]), np.float32)
+    taps = empty((3, 3, weight.shape[1], y.shape[3]))
     taps[..., :out_channels] = weight.transpose(2, 3, 1, 0)  # (3, 3, C, K)
+    taps[..., out_channels:] = 0
     padded = np.zeros(y.shape[3], np.float32)
     padded[:out_channels] = bias
 

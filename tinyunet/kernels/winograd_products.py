@@ -9,22 +9,24 @@ beat. For that one factor, U, is stored in panels of sixteen columns, in the ord
 from tinyunet.kernels.jit import jit
 from tinyunet.kernels.vector import LANES, load, multiply_add, store, zeros
 
-ROWS = 6  # tiles in a block: V, M and their gradients have a multiple of as many
+ROWS = 6  # tiles in a block: buffers have room for a multiple of as many
+CHUNK = 96  # tiles whose products are summed before they go to memory
 
 
 @jit
 def multiply(V, U, tiles, M):
-    """M[:tiles, p] = V[:tiles, p] · U[p] for V (T, 36, C), M (T, 36, K), U (36, K / 16, C', 16).
+    """M[:tiles, p] = V[:tiles, p] · U[p] at every position p.
 
-    T is a multiple of ROWS. What V holds beyond U's C' channels does not matter.
+    What V holds beyond U's channels does not matter; M is written up to a multiple of ROWS.
     """
-    panel = U.shape[2] * LANES
+    channels, out_channels = V.shape[1] // 36, M.shape[1] // 36
+    panel = (U.shape[1] - LANES) // out_channels * LANES  # numbers in a panel of U
     for p in range(36):
-        for k in range(0, M.shape[2], LANES):
-            u = (p * U.shape[1] + k // LANES) * panel
+        for k in range(0, out_channels, LANES):
+            u = p * U.shape[1] + k // LANES * panel
             for t in range(0, tiles, ROWS):
-                v, m = (36 * t + p) * V.shape[2], (36 * t + p) * M.shape[2] + k
-                multiply_block(V, v, 36 * V.shape[2], U, u, panel, M, m, 36 * M.shape[2])
+                v, m = t * V.shape[1] + p * channels, t * M.shape[1] + p * out_channels + k
+                multiply_block(V, v, V.shape[1], U, u, panel, M, m, M.shape[1])
 
 
 @jit
@@ -48,23 +50,26 @@ def multiply_block(V, v, v_step, U, u, panel, M, m, m_step):
 
 
 @jit
-def add_transposed(dM, V, tiles, first, last, dU):
-    """dU[p] += dM[:tiles, p, first:last]ᵀ · V[:tiles, p], for dU (36, last - first, C).
+def add_transposed(dM, V, tiles, first, dU):
+    """dU[p] += dM[:tiles, p]ᵀ · V[:tiles, p], dU's output channels being dM's from `first` on.
 
-    `first` and `last` are multiples of 16.
+    So many tiles at a time that their rows of V, which meet all output channels, stay in the cache.
     """
+    channels, out_channels = V.shape[1] // 36, dM.shape[1] // 36
     for p in range(36):
-        for k in range(first, last, 8):
-            for c in range(0, V.shape[2], LANES):
-                to = (p * dU.shape[1] + k - first) * V.shape[2] + c
-                m, v = p * dM.shape[2] + k, p * V.shape[2] + c
-                add_block(dM, m, 36 * dM.shape[2], V, v, 36 * V.shape[2], tiles, dU, to)
+        for start in range(0, tiles, CHUNK):
+            n = min(CHUNK, tiles - start)
+            m = start * dM.shape[1] + p * out_channels + first
+            for k in range(0, (dU.shape[1] - LANES) // channels, 8):
+                for c in range(0, channels, LANES):
+                    v = start * V.shape[1] + p * channels + c
+                    to = p * dU.shape[1] + k * channels + c
+                    add_block(dM, m + k, dM.shape[1], V, v, V.shape[1], n, dU, to, channels)
 
 
 @jit
-def add_block(dM, m, m_step, V, v, v_step, tiles, dU, to):
+def add_block(dM, m, m_step, V, v, v_step, tiles, dU, to, step):
     """Eight rows by sixteen columns of the transposed product, summed over the tiles."""
-    step = dU.shape[2]
     u0, u1, u2, u3 = (
         load(dU, to),
         load(dU, to + step),

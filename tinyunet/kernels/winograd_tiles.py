@@ -2,8 +2,8 @@
 
 Lesson: lessons/14-fast-on-a-cpu.md. The matrices and the reason why they work are in `winograd.py`.
 
-    x   (N, H, W, C)    input, channels last       V  (T, 36, C)   Bᵀ d B  of each 6×6 input tile
-    y   (N, Ho, Wo, K)  output, channels last      M  (T, 36, K)   V·U, position by position
+    x   (N, H, W, C)    input, channels last       V  (T, 36·C + 16)   Bᵀ d B  of each 6×6 tile
+    y   (N, Ho, Wo, K)  output, channels last      M  (T, 36·K + 16)   V·U, position by position
 
 A tile is 4×4 outputs and the 6×6 inputs they need, so neighbouring input tiles share two rows or
 columns. Every kernel works through tiles first … last - 1, numbered row by row through the batch.
@@ -12,14 +12,15 @@ zero and what they would write there is thrown away.
 
 A two-dimensional transform is a one-dimensional one down the columns, then one along the rows. The
 channels of a pixel lie side by side in memory, and all arithmetic is done on sixteen of them at a
-time. V and M have their channels filled up to a multiple of sixteen. Where a tile hangs over the
-edge or fewer than sixteen channels are left, the numbers pass through a small `patch`.
+time. V and M have their channels filled up to a multiple of sixteen (and a vector that nobody uses
+at the end of each row, see winograd_buffers.py). Where a tile hangs over the edge or fewer than
+sixteen channels are left, the numbers pass through a small `patch`.
 """
 
 import numpy as np
 
 from tinyunet.kernels.jit import jit
-from tinyunet.kernels.vector import LANES, keep_positive, load, relu, store
+from tinyunet.kernels.vector import LANES, NONE, keep_positive, load, relu, store
 
 # The points 0, ±A, ±B (and infinity) and what the transforms need of them, in float32: a bare
 # Python float would turn the arithmetic into (slower) float64. All of them are exact.
@@ -106,8 +107,14 @@ def store_six(values, a, at, step):
 
 @jit
 def new_patch(size):
-    """Scratch memory for `size`² pixels of sixteen channels, as an image of its own."""
-    return np.zeros((1, size, size, LANES), np.float32)
+    """Scratch memory for `size`² pixels of sixteen channels, as an image of its own.
+
+    It begins at a cache line's edge, as a vector across two lines costs both.
+    """
+    numbers = size * size * LANES
+    memory = np.zeros(numbers + LANES, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + numbers].reshape(1, size, size, LANES)
 
 
 @jit
@@ -121,9 +128,9 @@ def copy_in(image, n, i, j, channel, patch):
 
 
 @jit
-def copy_out(patch, n, i, j, channel, image):
-    """Copy what of `patch` lies inside the image to its square at (i, j)."""
-    for a in range(min(patch.shape[1], image.shape[1] - i)):
+def copy_out(patch, n, i, j, channel, begin, end, image):
+    """Copy rows begin … end - 1 of `patch`, where inside the image, to its square at (i, j)."""
+    for a in range(begin, min(end, image.shape[1] - i)):
         for b in range(min(patch.shape[2], image.shape[2] - j)):
             for c in range(min(LANES, image.shape[3] - channel)):
                 image[n, i + a, j + b, channel + c] = patch[0, a, b, c]
@@ -147,8 +154,9 @@ def fits(image, i, j, size, channel):
 # Forward ------------------------------------------------------------------------------------------
 @jit
 def gather_inputs(x, first, last, start, V):
-    """V[first - start :] = Bᵀ d B of tiles first … last - 1: V begins with tile `start`."""
+    """Rows first - start … of V = Bᵀ d B of tiles first … last - 1: V begins with tile `start`."""
     _, height, width, channels = x.shape
+    step = V.shape[1] // 36  # from one position to the next
     half, patch = new_patch(INPUTS), new_patch(INPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height - 2, width - 2)
@@ -162,26 +170,27 @@ def gather_inputs(x, first, last, start, V):
             for b in range(6):
                 d = load_six(source, at + b * column, row)
                 store_six(input_1d(*d), half, LANES * b, 6 * LANES)
-            to = (tile - start) * 36 * V.shape[2] + c
+            to = (tile - start) * V.shape[1] + c
             for a in range(6):
                 d = load_six(half, 6 * LANES * a, LANES)
-                store_six(input_1d(*d), V, to + 6 * a * V.shape[2], V.shape[2])
+                store_six(input_1d(*d), V, to + 6 * a * step, step)
 
 
 @jit
 def scatter_outputs(M, bias, first, last, channel, y):
     """y = max(0, Aᵀ M A + bias) of tiles first … last - 1, M's channels from `channel` on.
 
-    `bias` has as many channels as M.
+    M begins with tile `first`; `bias` has as many channels as M.
     """
     _, height, width, channels = y.shape
     half, patch = new_patch(INPUTS), new_patch(OUTPUTS)
+    step = M.shape[1] // 36
     for tile in range(first, last):
         n, i, j = tile_place(tile, height, width)
-        for k in range(0, min(M.shape[2], channels - channel), LANES):
-            at = (tile - first) * 36 * M.shape[2] + k
+        for k in range(0, min(step, channels - channel), LANES):
+            at = (tile - first) * M.shape[1] + k
             for q in range(6):
-                m = load_six(M, at + q * M.shape[2], 6 * M.shape[2])
+                m = load_six(M, at + q * step, 6 * step)
                 store_four(output_1d(*m), half, LANES * q, 6 * LANES)
             inside = fits(y, i, j, OUTPUTS, channel + k)
             if inside:
@@ -195,14 +204,15 @@ def scatter_outputs(M, bias, first, last, channel, y):
                 rows = relu(y0 + b), relu(y1 + b), relu(y2 + b), relu(y3 + b)
                 store_four(rows, target, to + a * row, column)
             if not inside:
-                copy_out(patch, n, i, j, channel + k, y)
+                copy_out(patch, n, i, j, channel + k, NONE, OUTPUTS, y)
 
 
 # Backward -----------------------------------------------------------------------------------------
 @jit
 def gather_gradients(dy, y, first, last, start, dM, dbias):
-    """dM[first - start :] = A g Aᵀ with g = dy where y > 0; g's sum is added to dbias."""
+    """Rows first - start … of dM = A g Aᵀ with g = dy where y > 0; g's sum is added to dbias."""
     _, height, width, channels = dy.shape
+    step = dM.shape[1] // 36
     half, dy_patch, y_patch = new_patch(INPUTS), new_patch(OUTPUTS), new_patch(OUTPUTS)
     for tile in range(first, last):
         n, i, j = tile_place(tile, height, width)
@@ -224,23 +234,29 @@ def gather_gradients(dy, y, first, last, start, dM, dbias):
                 total = total + ((g0 + g1) + (g2 + g3))
                 store_six(output_1d_adjoint(g0, g1, g2, g3), half, LANES * b, 6 * LANES)
             store(total, dbias, k)
-            to = (tile - start) * 36 * dM.shape[2] + k
+            to = (tile - start) * dM.shape[1] + k
             for a in range(6):
                 g = load_four(half, 6 * LANES * a, LANES)
-                store_six(output_1d_adjoint(*g), dM, to + 6 * a * dM.shape[2], dM.shape[2])
+                store_six(output_1d_adjoint(*g), dM, to + 6 * a * step, step)
 
 
 @jit
-def scatter_gradients(dV, first, last, channel, dx):
-    """dx += B dV Bᵀ of tiles first … last - 1, dV's channels from `channel` on: tiles overlap."""
+def scatter_gradients(dV, first, last, channel, top, bottom, dx):
+    """dx += B dV Bᵀ of tiles first … last - 1, dV's channels from `channel` on: tiles overlap.
+
+    dV begins with tile `first`. Only rows top … bottom - 1 of dx, counted through the batch, are
+    touched: the others are another thread's.
+    """
     _, height, width, channels = dx.shape
     half, patch = new_patch(INPUTS), new_patch(INPUTS)
+    step = dV.shape[1] // 36
     for tile in range(first, last):
         n, i, j = tile_place(tile, height - 2, width - 2)
-        for c in range(0, min(dV.shape[2], channels - channel), LANES):
-            at = (tile - first) * 36 * dV.shape[2] + c
+        begin, end = max(NONE, top - n * height - i), min(INPUTS, bottom - n * height - i)
+        for c in range(0, min(step, channels - channel), LANES):
+            at = (tile - first) * dV.shape[1] + c
             for q in range(6):
-                v = load_six(dV, at + q * dV.shape[2], 6 * dV.shape[2])
+                v = load_six(dV, at + q * step, 6 * step)
                 store_six(input_1d_adjoint(*v), half, LANES * q, 6 * LANES)
             inside = fits(dx, i, j, INPUTS, channel + c)
             if inside:
@@ -249,11 +265,11 @@ def scatter_gradients(dV, first, last, channel, dx):
             else:
                 copy_in(dx, n, i, j, channel + c, patch)
                 target, to, row, column = patch, 0, 6 * LANES, LANES
-            for a in range(6):
+            for a in range(begin, end):
                 d = input_1d_adjoint(*load_six(half, 6 * LANES * a, LANES))
                 add_six(d, target, to + a * row, column)
             if not inside:
-                copy_out(patch, n, i, j, channel + c, dx)
+                copy_out(patch, n, i, j, channel + c, begin, end, dx)
 
 
 @jit
