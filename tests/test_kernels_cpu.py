@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinyunet import ops
-from tinyunet.kernels import cpu, jit, pointwise, threads
-from tinyunet.ops import naive
+from tinyunet.kernels import cpu, elementwise, jit, pointwise, threads
+from tinyunet.ops import dispatch, naive
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="numba cannot compile here")
 
@@ -168,7 +168,7 @@ def test_up_conv2d(shape, sliced):
         assert_close(got, value, GRADIENT)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 2, 2), (3, 5, 6, 4), (2, 17, 10, 22)])
+@pytest.mark.parametrize("shape", [(1, 1, 2, 2), (3, 5, 6, 4), (2, 17, 10, 22), (1, 32, 4, 6)])
 def test_max_pool2d_with_ties(shape):
     """Small whole numbers, so that windows with two, three and four equal maxima are common."""
     rng = np.random.default_rng(7)
@@ -181,7 +181,46 @@ def test_max_pool2d_with_ties(shape):
     np.testing.assert_array_equal(cpu.max_pool2d_backward(dy, cache), wanted)
     onto = rng.standard_normal(shape, dtype=np.float32)
     expected = onto + wanted.astype(np.float32)
-    np.testing.assert_array_equal(cpu.max_pool2d_backward(dy, cache, onto), expected)
+    for other in (onto, cpu.channels_first(cpu.channels_last(onto))):
+        other = other.copy(order="K")
+        assert cpu.max_pool2d_backward(dy, cache, other) is other
+        np.testing.assert_array_equal(other, expected)
+
+
+@pytest.mark.parametrize(
+    ("skip", "x"),
+    [
+        ((1, 16, 8, 10), (1, 16, 4, 6)),
+        ((3, 5, 12, 8), (3, 2, 7, 3)),  # odd beside even: the larger half below and to the right
+        ((2, 35, 6, 4), (2, 3, 6, 4)),  # nothing is cropped
+        ((2, 17, 4, 12), (2, 1, 1, 12)),  # rows only
+        ((2, 1, 10, 2), (2, 4, 9, 1)),
+        ((2, 16, 264, 260), (2, 1, 131, 130)),  # enough for two threads, which meet in an image
+    ],
+)
+def test_max_pool2d_skip_backward(skip, x):
+    """Whole numbers with ties, and a gradient that is cropped at every parity."""
+    rng = np.random.default_rng(8)
+    skip = rng.integers(0, 3, skip).astype(np.float32)
+    x = rng.standard_normal(x, dtype=np.float32)
+    pooled, pool_cache = cpu.max_pool2d(skip)
+    y, concat_cache = cpu.center_crop_concat(skip, x)
+    dy, dpooled = (rng.standard_normal(m.shape, dtype=np.float32) for m in (y, pooled))
+    dskip, dx = ops.concat_backward(dy, concat_cache)
+    assert np.shares_memory(dx, dy)
+    before = dy.copy(), dpooled.copy()
+    got = ops.max_pool2d_skip_backward(dpooled, pool_cache, dskip)
+    assert got.dtype == np.float32
+    assert got.strides[1] == 4  # channels last: nobody fell back to the plain text
+    with dispatch.plain():
+        _, plain_pool_cache = ops.max_pool2d(skip)
+        _, plain_concat_cache = ops.center_crop_concat(skip, x)
+        onto, wanted_dx = ops.center_crop_concat_backward(dy, plain_concat_cache)
+        wanted = ops.max_pool2d_backward(dpooled, plain_pool_cache, onto)
+    np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(dx, wanted_dx)
+    assert (dy == before[0]).all()
+    assert (dpooled == before[1]).all()
 
 
 def test_max_pool2d_keeps_a_nan_wherever_it_is():
@@ -203,7 +242,7 @@ def test_center_crop_concat(skip, x):
     wanted, wanted_cache = ops.center_crop_concat(*in_double(skip, x))
     np.testing.assert_array_equal(y, wanted)
     dy = rng.standard_normal(y.shape, dtype=np.float32)
-    got = cpu.center_crop_concat_backward(dy, cache)
+    got = ops.center_crop_concat_backward(dy, cache)
     wanted = ops.center_crop_concat_backward(dy.astype(np.float64), wanted_cache)
     np.testing.assert_array_equal(got[0], wanted[0])
     np.testing.assert_array_equal(got[1], wanted[1])
@@ -236,12 +275,37 @@ def test_softmax_cross_entropy_of_huge_logits_is_finite():
 
 def test_momentum_update():
     rng = np.random.default_rng(10)
-    param, grad, velocity = rng.standard_normal((3, 7, 11), dtype=np.float32)
-    v = 0.9 * velocity.astype(np.float64) + grad
-    p = param - 0.25 * v
-    cpu.sgd_momentum_(param, grad, velocity, 0.25, 0.9)
-    np.testing.assert_allclose(velocity, v, rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(param, p, rtol=1e-6, atol=1e-7)
+    for sizes in ((77,), (5, 1, 1000, 3), (3, 500_001, 200_000, 7, 400_000)):  # 1, 1, 2 threads
+        params, grads, velocity = (
+            {n: rng.standard_normal(n, dtype=np.float32) for n in sizes} for _ in range(3)
+        )
+        others = {"not a parameter": np.ones(3, np.float32)}
+        v = {n: np.float32(0.9) * velocity[n] + grads[n] for n in sizes}
+        p = {n: params[n] - np.float32(0.25) * v[n] for n in sizes}
+        cpu.momentum_update(params, velocity | others, grads | others, 0.25, 0.9)
+        for n in sizes:
+            np.testing.assert_array_equal(velocity[n], v[n])
+            np.testing.assert_array_equal(params[n], p[n])
+        assert (others["not a parameter"] == 1).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_rows_are_shared_out_where_there_is_enough_to_move(monkeypatch, n):
+    """Each range of rows once; and no thread is woken for less than LITTLE numbers."""
+    monkeypatch.setattr(threads, "get_threads", lambda: n)
+    for rows, moved, wanted in (
+        (10, elementwise.LITTLE * 10, n),
+        (10, 1, 1),
+        (1, elementwise.LITTLE * 10, 1),
+        (100, elementwise.LITTLE * 2, 1),  # a little less than LITTLE each is too little
+        (101, elementwise.LITTLE * 2 + 200_000, min(n, 2)),
+    ):
+        done = []
+        elementwise._over_rows(lambda *given, done=done: done.append(given), rows, moved, "a")
+        assert len(done) == wanted
+        done.sort()
+        assert [first for first, _, _ in done] == [0] + [last for _, last, _ in done[:-1]]
+        assert done[-1][1:] == (rows, "a")
 
 
 def test_what_is_taken_and_what_is_left_to_the_plain_operations():

@@ -13,7 +13,7 @@ PROGRAM = """
 import numpy as np
 from tinyunet.kernels import cpu, jit
 if jit.available():
-    cpu.sgd_momentum_(*np.ones((3, 4), np.float32), 0.5, 0.5)
+    cpu.momentum_update(*({"w": np.ones(4, np.float32)} for _ in "pvg"), 0.5, 0.5)
     cpu.max_pool2d(np.ones((1, 1, 2, 2), np.float32))
 print(jit.available())
 """

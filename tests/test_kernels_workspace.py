@@ -63,13 +63,32 @@ def test_live_arrays_never_overlap():
     assert pool._holes == [(s, 0, len(memory)) for s, memory in enumerate(pool._segments)]
 
 
-def test_the_smallest_hole_that_fits_is_taken():
+def test_the_lowest_hole_that_fits_is_taken():
     pool = Workspace()
     arrays = [pool.empty(n * SMALL, np.uint8) for n in (8, 1, 3, 1, 5)]
     large, small = address(arrays[0]), address(arrays[2])
     arrays[0] = arrays[2] = None
-    assert address(pool.empty(2 * SMALL, np.uint8)) == small
-    assert address(pool.empty(4 * SMALL, np.uint8)) == large
+    first = pool.empty(2 * SMALL, np.uint8)
+    assert address(first) == large
+    again = pool.empty(7 * SMALL, np.uint8)
+    assert address(again) == address(arrays[4]) + 5 * SMALL
+    assert address(pool.empty(6 * SMALL, np.uint8)) == large + 2 * SMALL
+    arrays[1] = None  # now a hole reaches from there to the end of the small one
+    assert address(pool.empty(6 * SMALL, np.uint8)) == large + 2 * SMALL
+    del first
+    assert address(pool.empty(3 * SMALL, np.uint8)) == large
+    assert small > large
+
+
+def test_an_earlier_segment_comes_before_a_hole_that_would_fit_better():
+    pool = Workspace()
+    whole, other = (pool.empty(SEGMENT, np.uint8) for _ in range(2))
+    tail = pool.empty(SEGMENT - 2 * SMALL, np.uint8)
+    place = address(whole)
+    del whole
+    assert address(pool.empty(2 * SMALL, np.uint8)) == place
+    assert pool.size == 3 * SEGMENT
+    del other, tail
 
 
 def test_small_arrays_are_left_to_numpy():

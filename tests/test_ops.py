@@ -227,6 +227,31 @@ def test_center_crop_concat(rng, to_device, skip_shape, x_shape):
     assert max(errors) < 1e-8
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("skip_shape", "x_shape"),
+    [((2, 3, 8, 10), (2, 2, 4, 3)), ((1, 1, 4, 4), (1, 3, 4, 4)), ((3, 2, 6, 4), (3, 1, 1, 2))],
+)
+def test_a_map_that_was_pooled_and_skipped_gets_both_gradients(
+    rng, to_device, skip_shape, x_shape, dtype
+):
+    """Ties in the windows, crops that leave an odd number of pixels; dy is read only."""
+    skip = rng.integers(0, 3, skip_shape).astype(dtype)
+    x = rng.standard_normal(x_shape).astype(dtype)
+    pooled, pool_cache = ops.max_pool2d(to_device(skip))
+    y, concat_cache = ops.center_crop_concat(to_device(skip), to_device(x))
+    dy, dpooled = (rng.standard_normal(m.shape).astype(dtype) for m in (y, pooled))
+    dy_there = to_device(dy)
+    dskip, dx = ops.concat_backward(dy_there, concat_cache)
+    got = ops.max_pool2d_skip_backward(to_device(dpooled), pool_cache, dskip)
+    wanted, wanted_dx = naive.center_crop_concat_backward(dy, skip, x)
+    assert got.dtype == dx.dtype == dtype
+    assert_array_equal(to_numpy(dx), wanted_dx)
+    wanted = wanted.astype(dtype) + naive.max_pool2d_backward(dpooled, skip).astype(dtype)
+    assert_array_equal(to_numpy(got), wanted)
+    assert_array_equal(to_numpy(dy_there), dy)
+
+
 @pytest.mark.parametrize(
     ("skip_shape", "x_shape"),
     [((1, 2, 4, 4), (2, 2, 4, 4)), ((1, 2, 3, 4), (1, 2, 4, 4)), ((1, 2, 4, 3), (1, 2, 4, 4))],
@@ -504,6 +529,9 @@ def test_every_operation_hands_its_arguments_over_as_they_came(monkeypatch, rng)
     assert kernels.handed[-1][1][2] is True  # the gradient of the input, unless told otherwise
     ops.max_pool2d_backward(dy, cache)
     assert kernels.handed[-1][1][2] is None
+    given = [dy, cache, (dy, cache)]
+    assert ops.max_pool2d_skip_backward(*given)[0] == "max_pool2d_skip_backward"
+    assert _same(kernels.handed[-1][1], given)
 
 
 def test_the_gpu_is_asked_before_the_cpu(monkeypatch):

@@ -109,22 +109,55 @@ def test_the_edges_of_the_ranges_are_taken():
     assert sgd.params is params
 
 
-def test_a_kernel_gets_each_parameter_with_its_own_gradient(monkeypatch):
-    calls = []
-    kernels = SimpleNamespace(sgd_momentum_=lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(optim, "faster", lambda name, *arrays: calls.append(arrays) or kernels)
-    params, grads = {"w": np.ones(2), "b": np.ones(1)}, {"b": np.ones(1), "w": np.ones(2)}
+class _Kernels:
+    """A stand-in for a module of kernels: remembers what it was handed."""
+
+    def __init__(self):
+        self.handed = []
+
+    def momentum_update(self, *arguments):
+        self.handed.append(arguments)
+
+
+def test_kernels_get_all_parameters_that_they_take_at_once(monkeypatch):
+    params = {name: np.ones(n) for name, n in [("w", 2), ("other", 3), ("b", 1), ("plain", 2)]}
+    grads = {name: np.ones_like(params[name]) for name in reversed(params)}
+    one, two, asked = _Kernels(), _Kernels(), []
+    takers = iter([one, two, one, None])
+    monkeypatch.setattr(optim, "faster", lambda *given: asked.append(given) or next(takers))
     sgd = SGD(params, 0.25, 0.75)
     sgd.step(grads)
-    expected = []
-    for name in params:
-        arrays = (params[name], grads[name], sgd.velocity[name])
-        expected += [arrays, (*arrays, 0.25, 0.75)]
-    assert [len(call) for call in calls] == [3, 5, 3, 5]
-    assert all(
-        a is b
-        for call, wanted in zip(calls, expected, strict=True)
-        for a, b in zip(call[:3], wanted[:3], strict=True)
-    )
-    assert calls[1][3:] == calls[3][3:] == (0.25, 0.75)
-    assert params["w"].tolist() == [1, 1]  # done by the kernel, not once more by the loop
+    for (operation, *arrays), name in zip(asked, params, strict=True):
+        assert operation == "sgd"
+        wanted = (params[name], grads[name], sgd.velocity[name])
+        assert all(a is b for a, b in zip(arrays, wanted, strict=True))
+    for kernels, names in ((one, ["w", "b"]), (two, ["other"])):
+        ((theirs, velocity, their_grads, *rest),) = kernels.handed
+        assert list(theirs) == names
+        assert all(theirs[name] is params[name] for name in names)
+        assert velocity is sgd.velocity
+        assert their_grads is grads
+        assert rest == [0.25, 0.75]
+        assert all((params[name] == 1).all() for name in names)  # not once more by the loop
+    assert params["plain"].tolist() == [0.75, 0.75]
+
+
+def test_the_fast_step_is_the_plain_one_bit_for_bit(rng):
+    """float32 and float64, row-major and not, large and small, in one network."""
+    start = {
+        "large": rng.standard_normal((700, 1001), dtype=np.float32),
+        "double": rng.standard_normal(5),
+        "transposed": rng.standard_normal((3, 4), dtype=np.float32).T,
+        "small": rng.standard_normal((2, 3, 1), dtype=np.float32),
+    }
+    one, two = ({n: p.copy(order="K") for n, p in start.items()} for _ in "12")
+    fast, slow = SGD(one, 0.03, 0.9), SGD(two, 0.03, 0.9)
+    for _ in range(3):
+        grads = {n: rng.standard_normal(p.shape).astype(p.dtype) for n, p in start.items()}
+        fast.step(grads)
+        with plain():
+            slow.step(grads)
+    for name in start:
+        assert (one[name] == two[name]).all()
+        assert (fast.velocity[name] == slow.velocity[name]).all()
+        assert (one[name] != start[name]).any()

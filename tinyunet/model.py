@@ -98,7 +98,7 @@ class UNet:
         for level in range(1, self.depth):
             dx = self._conv_relu_backward(f"up{level}.conv2", dx, cache, grads)
             dx = self._conv_relu_backward(f"up{level}.conv1", dx, cache, grads)
-            dskips[level], dx = ops.center_crop_concat_backward(dx, cache.pop(f"up{level}.concat"))
+            dskips[level], dx = ops.concat_backward(dx, cache.pop(f"up{level}.concat"))
             name = f"up{level}.upconv"
             dx = self._store(name, ops.up_conv2d_backward(dx, cache.pop(name)), grads)
         dx = ops.dropout_backward(dx, cache.pop("dropout"))
@@ -108,8 +108,8 @@ class UNet:
             dx = self._conv_relu_backward(f"down{level}.conv1", dx, cache, grads, need_dx)
             if level > 1:
                 # A map that was used twice, by the pooling and by the skip, gets both gradients.
-                onto = dskips.pop(level - 1)
-                dx = ops.max_pool2d_backward(dx, cache.pop(f"down{level}.pool"), onto)
+                pool, dskip = cache.pop(f"down{level}.pool"), dskips.pop(level - 1)
+                dx = ops.max_pool2d_skip_backward(dx, pool, dskip)
         grads = {name: grads[name] for name in self.params}  # in the parameters' order
         return (grads, dx) if input_gradient else grads
 

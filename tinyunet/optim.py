@@ -36,11 +36,14 @@ class SGD:
         if gpu.takes(*self.params.values(), *grads.values()):  # all of them in one launch
             gpu.momentum_update(self.params, self.velocity, grads, self.rate, self.momentum)
             return
+        together = {}  # {kernels: parameters that they take}
         for name, param in self.params.items():
             velocity = self.velocity[name]
-            if kernels := faster("sgd", param, grads[name], velocity):  # the same in one pass
-                kernels.sgd_momentum_(param, grads[name], velocity, self.rate, self.momentum)
+            if kernels := faster("sgd", param, grads[name], velocity):
+                together.setdefault(kernels, {})[name] = param
                 continue
             velocity *= self.momentum
             velocity += grads[name]
             param -= self.rate * velocity
+        for kernels, params in together.items():  # the same, all of them in one pass
+            kernels.momentum_update(params, self.velocity, grads, self.rate, self.momentum)

@@ -112,21 +112,25 @@ def max_pool2d(x):
 def max_pool2d_backward(dy, cache, onto=None):
     """As `ops.max_pool2d_backward`; with `onto` the gradient is added to it, in place."""
     (x,) = cache
-    onto = np.zeros(x.shape, np.float32) if onto is None else channels_last(onto)
-    return channels_first(elementwise.max_pool2x2_backward(channels_last(dy), x, onto))
+    dx = channels_first(elementwise.max_pool2x2_backward(channels_last(dy), x))
+    if onto is None:
+        return dx
+    onto += dx
+    return onto
+
+
+def max_pool2d_skip_backward(dy, cache, dskip):
+    """As `ops.max_pool2d_skip_backward`, with both gradients written in one pass."""
+    (x,) = cache
+    dconcat, _ = dskip
+    dx = elementwise.max_pool2x2_backward(channels_last(dy), x, channels_last(dconcat))
+    return channels_first(dx)
 
 
 def center_crop_concat(skip, x):
-    """As `ops.center_crop_concat`."""
+    """As `ops.center_crop_concat`. The network's backward needs no kernel: it is a view."""
     y = elementwise.crop_concat(channels_last(skip), channels_last(x))
-    return channels_first(y), Saved((skip.shape, x.shape))
-
-
-def center_crop_concat_backward(dy, cache):
-    """As `ops.center_crop_concat_backward`; dx is a view of dy."""
-    (n, channels, height, width), _ = cache
-    dskip = elementwise.crop_back(channels_last(dy), (n, height, width, channels))
-    return channels_first(dskip), dy[:, channels:]
+    return channels_first(y), (skip.shape, x.shape)
 
 
 def softmax_cross_entropy(logits, labels, weights=None):
@@ -150,9 +154,13 @@ def takes_sgd(param, grad, velocity):
     return alike and takes(param, grad, velocity)
 
 
-def sgd_momentum_(param, grad, velocity, rate, momentum):
-    """velocity ← momentum · velocity + grad; param ← param - rate · velocity, in place."""
-    elementwise.sgd_momentum_(param, grad, velocity, rate, momentum)
+def momentum_update(params, velocity, grads, rate, momentum):
+    """velocity ← momentum · velocity + grad; param ← param - rate · velocity, in place.
+
+    Three dicts of arrays that `takes_sgd` takes; the names are those of `params`.
+    """
+    lists = [[arrays[name] for name in params] for arrays in (params, grads, velocity)]
+    elementwise.momentum_update(*lists, rate, momentum)
 
 
 def channels_last(x):

@@ -6,16 +6,18 @@ Maps are channels last and C-ordered; rows are counted through the batch, row r 
 """
 
 import math
+from itertools import accumulate
 
 import numpy as np
 
 from tinyunet.kernels import threads
 from tinyunet.kernels.jit import jit
-from tinyunet.kernels.vector import LANES, load, store
+from tinyunet.kernels.vector import LANES, load, store, where_greater, zeros
 from tinyunet.kernels.workspace import empty
 
 ZERO = np.float32(0)
-LITTLE = 2**15  # numbers: a second thread is not worth waking for fewer
+LITTLE = 2**20  # numbers: a second thread is not worth waking to move fewer
+SOFTMAX = 32  # numbers could be moved in the time that the softmax of one takes
 
 
 def max_pool2x2(x):
@@ -25,17 +27,25 @@ def max_pool2x2(x):
     _over_rows(
         _pool_rows,
         n * height // 2,
+        x.size + y.size,
         x.reshape(-1, width, channels),
         y.reshape(-1, width // 2, channels),
     )
     return y
 
 
-def max_pool2x2_backward(dy, x, onto):
-    """Add dy (N, H/2, W/2, C) to `onto` (N, H, W, C) at each window's first maximum of x."""
-    flat = (m.reshape(-1, *m.shape[2:]) for m in (dy, x, onto))
-    _over_rows(_pool_back_rows, dy.shape[0] * dy.shape[1], *flat)
-    return onto
+def max_pool2x2_backward(dy, x, dconcat=None):
+    """dx (N, H, W, C): dy (N, H/2, W/2, C) at each window's first maximum of x, 0 elsewhere.
+
+    The first C channels of dconcat (N, h, w, C + …) are added in the centre.
+    """
+    dx = empty(x.shape)
+    if dconcat is None:
+        dconcat = np.empty((len(x), 0, 0, x.shape[3]), np.float32)
+    top, left = (x.shape[1] - dconcat.shape[1]) // 2, (x.shape[2] - dconcat.shape[2]) // 2
+    moved = dy.size + 2 * x.size
+    _over_rows(_pool_back_rows, dy.shape[0] * dy.shape[1], moved, dy, x, dconcat, top, left, dx)
+    return dx
 
 
 def crop_concat(skip, x):
@@ -43,16 +53,8 @@ def crop_concat(skip, x):
     n, height, width, channels = x.shape
     y = empty((n, height, width, skip.shape[3] + channels))
     top, left = (skip.shape[1] - height) // 2, (skip.shape[2] - width) // 2
-    _over_rows(_concat_rows, n * height, skip, x, top, left, y)
+    _over_rows(_concat_rows, n * height, 2 * y.size, skip, x, top, left, y)
     return y
-
-
-def crop_back(dy, skip_shape):
-    """dskip (N, H, W, C1): the first C1 channels of dy (N, h, w, C) in the centre, else 0."""
-    dskip = empty(skip_shape)
-    top, left = (skip_shape[1] - dy.shape[1]) // 2, (skip_shape[2] - dy.shape[2]) // 2
-    _over_rows(_crop_back_rows, skip_shape[0] * skip_shape[1], dy, top, left, dskip)
-    return dskip
 
 
 def softmax_cross_entropy(logits, labels, weights):
@@ -69,6 +71,7 @@ def softmax_cross_entropy(logits, labels, weights):
     _over_rows(
         _softmax_rows,
         n_rows,
+        SOFTMAX * logits.size,
         logits.reshape(*shape, n_classes),
         labels.reshape(shape),
         weights.reshape(shape),
@@ -79,25 +82,40 @@ def softmax_cross_entropy(logits, labels, weights):
     return losses.sum() / labels.size, dlogits
 
 
-def sgd_momentum_(param, grad, velocity, rate, momentum):
-    """velocity ← momentum · velocity + grad; param ← param - rate · velocity, in place."""
-    flat = (m.reshape(-1) for m in (param, grad, velocity))
-    _over_rows(
-        _momentum_rows, param.size, *flat, np.float32(rate), np.float32(momentum), row_size=1
-    )
+def momentum_update(params, grads, velocities, rate, momentum):
+    """velocity ← momentum · velocity + grad; param ← param - rate · velocity, in place.
+
+    Three lists of C-ordered arrays. They are shared out to the threads together, as if they were
+    one long array: waking a thread takes longer than updating most of them.
+    """
+    flat = [
+        [m.reshape(-1) for m in arrays] for arrays in zip(params, grads, velocities, strict=True)
+    ]
+    ends = list(accumulate(param.size for param in params))
+    rate, momentum = np.float32(rate), np.float32(momentum)
+
+    def walk(first, last):
+        for arrays, end in zip(flat, ends, strict=True):
+            start = end - arrays[0].size
+            if first < end and start < last:
+                _momentum(
+                    max(first, start) - start, min(last, end) - start, *arrays, rate, momentum
+                )
+
+    _over_rows(walk, ends[-1], 5 * ends[-1])
 
 
-def _over_rows(kernel, n_rows, *arguments, row_size=LITTLE):
-    """kernel(first, last, *arguments) for as many ranges of rows as there are threads.
+def _over_rows(kernel, n_rows, moved, *arguments):
+    """kernel(first, last, *arguments) for as many ranges of rows as threads are worth waking.
 
-    Less than LITTLE numbers, with `row_size` of them in a row, are not shared out.
+    `moved` is how many numbers all rows together read and write.
     """
 
     def work(_, share):
         for first, last in share:
             kernel(first, last, *arguments)
 
-    threads.run(work, threads.cut(n_rows, at_least=LITTLE // row_size))
+    threads.run(work, threads.cut(n_rows, at_least=LITTLE * n_rows // moved + 1))
 
 
 @jit
@@ -118,22 +136,69 @@ def _pool_rows(first, last, x, y):
 
 
 @jit
-def _pool_back_rows(first, last, dy, x, dx):
-    for i in range(first, last):
-        for j in range(dy.shape[1]):
-            a, b = x[2 * i, 2 * j], x[2 * i, 2 * j + 1]
-            c, d = x[2 * i + 1, 2 * j], x[2 * i + 1, 2 * j + 1]
-            da, db = dx[2 * i, 2 * j], dx[2 * i, 2 * j + 1]
-            dc, dd = dx[2 * i + 1, 2 * j], dx[2 * i + 1, 2 * j + 1]
-            upstream = dy[i, j]
-            for k in range(upstream.shape[0]):
-                upper, lower = max(a[k], b[k]), max(c[k], d[k])
-                above, g = upper >= lower, upstream[k]
-                left, left_below = a[k] >= b[k], c[k] >= d[k]
-                da[k] += g if above and left else ZERO
-                db[k] += g if above and not left else ZERO
-                dc[k] += g if not above and left_below else ZERO
-                dd[k] += g if not above and not left_below else ZERO
+def _pool_back_rows(first, last, dy, x, dconcat, top, left, dx):
+    _, height, width, channels = x.shape
+    _, inner_height, inner_width, both = dconcat.shape
+    for row in range(first, last):
+        _pool_back_row(dy, row, x, width, channels, dx)
+        for below in range(2):  # each row of dx, while it is in the cache
+            n, i = (2 * row + below) // height, (2 * row + below) % height - top
+            if 0 <= i < inner_height:
+                at = (n * inner_height + i) * inner_width * both
+                to = ((2 * row + below) * width + left) * channels
+                _add_pixels(dconcat, at, both, dx, to, channels, inner_width)
+
+
+@jit
+def _pool_back_row(dy, row, x, width, channels, dx):
+    """The two rows of dx that belong to a row of dy, counted through the batch."""
+    gs, xs, dxs, whole = dy.reshape(-1), x.reshape(-1), dx.reshape(-1), channels // LANES * LANES
+    for j in range(width // 2):
+        up = (row * (width // 2) + j) * channels
+        a = (2 * row * width + 2 * j) * channels  # the window's four pixels, in reading order
+        b, c, d = a + channels, a + width * channels, a + width * channels + channels
+        for k in range(0, whole, LANES):
+            da, db, dc, dd = _window_gradient(
+                load(x, a + k),
+                load(x, b + k),
+                load(x, c + k),
+                load(x, d + k),
+                load(dy, up + k),
+                zeros(),
+            )
+            store(da, dx, a + k)
+            store(db, dx, b + k)
+            store(dc, dx, c + k)
+            store(dd, dx, d + k)
+        for k in range(whole, channels):
+            dxs[a + k], dxs[b + k], dxs[c + k], dxs[d + k] = _window_gradient(
+                xs[a + k], xs[b + k], xs[c + k], xs[d + k], gs[up + k], ZERO
+            )
+
+
+@jit
+def _window_gradient(a, b, c, d, g, zero):
+    """g for the first largest of a, b, c, d, zero for the others: of vectors or of numbers."""
+    upper, lower = where_greater(b, a, b, a), where_greater(d, c, d, c)
+    above, below = where_greater(lower, upper, zero, g), where_greater(lower, upper, g, zero)
+    return (
+        where_greater(b, a, zero, above),
+        where_greater(b, a, above, zero),
+        where_greater(d, c, zero, below),
+        where_greater(d, c, below, zero),
+    )
+
+
+@jit
+def _add_pixels(source, at, step, target, to, channels, pixels):
+    """Add the first `channels` numbers of so many pixels, `step` apart, to pixels of as many."""
+    numbers, sums, whole = source.reshape(-1), target.reshape(-1), channels // LANES * LANES
+    for j in range(pixels):
+        for c in range(0, whole, LANES):
+            place = to + j * channels + c
+            store(load(target, place) + load(source, at + j * step + c), target, place)
+        for c in range(whole, channels):
+            sums[to + j * channels + c] += numbers[at + j * step + c]
 
 
 @jit
@@ -162,23 +227,6 @@ def _concat_rows(first, last, skip, x, top, left, y):
 
 
 @jit
-def _crop_back_rows(first, last, dy, top, left, dskip):
-    _, height, width, channels = dskip.shape
-    _, inner_height, inner_width, both = dy.shape
-    numbers = dskip.reshape(-1)
-    for row in range(first, last):
-        n, i, to = row // height, row % height - top, row * width * channels
-        begin, end = to + left * channels, to + (left + inner_width) * channels
-        if not 0 <= i < inner_height:
-            begin = end
-        numbers[to:begin] = ZERO
-        numbers[end : to + width * channels] = ZERO
-        if begin < end:
-            at = (n * inner_height + i) * inner_width * both
-            _copy_pixels(dy, at, both, dskip, begin, channels, inner_width, channels)
-
-
-@jit
 def _softmax_rows(first, last, logits, labels, weights, scale, losses, dlogits):
     n_classes = logits.shape[2]
     for row in range(first, last):
@@ -201,7 +249,7 @@ def _softmax_rows(first, last, logits, labels, weights, scale, losses, dlogits):
 
 
 @jit
-def _momentum_rows(first, last, param, grad, velocity, rate, momentum):
+def _momentum(first, last, param, grad, velocity, rate, momentum):
     for e in range(first, last):
         velocity[e] = momentum * velocity[e] + grad[e]
         param[e] -= rate * velocity[e]

@@ -10,6 +10,7 @@ arithmetic. So here is a number type that *is* a vector, one for sixteen channel
     multiply_add(a, i, v, total)   total + a[i] · v, one instruction
     relu(v)                        v where not v <= 0, else 0: a NaN stays and is noticed
     keep_positive(v, y)            v where y > 0, else 0: ReLU's backward
+    where_greater(u, v, a, b)      a where u > v, else b; of four single numbers, too
     zeros()                        sixteen zeros
     u + v, u - v, number * v       by element
 
@@ -33,7 +34,7 @@ def _not_compiled(*_):
     raise TypeError("vectors of numbers exist inside compiled functions only")
 
 
-load = store = multiply_add = relu = keep_positive = zeros = _not_compiled
+load = store = multiply_add = relu = keep_positive = where_greater = zeros = _not_compiled
 
 if numba is not None:
     from llvmlite import ir
@@ -120,6 +121,14 @@ if numba is not None:
             return builder.select(builder.fcmp_ordered(">", sign, zero), value, zero)
 
         return vector(vector, vector), generate
+
+    @intrinsic
+    def where_greater(typing, u, v, a, b):
+        def generate(context, builder, signature, arguments):
+            u, v, a, b = arguments
+            return builder.select(builder.fcmp_ordered(">", u, v), a, b)
+
+        return u(u, u, u, u), generate
 
     @intrinsic
     def zeros(typing):

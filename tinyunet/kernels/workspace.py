@@ -8,7 +8,6 @@ to hand anything back, and an array that somebody keeps is never overwritten.
 """
 
 import threading
-from bisect import insort
 from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -64,18 +63,21 @@ class Workspace:
         return np.asarray(lease)[:n_bytes].view(dtype).reshape(shape)
 
     def _take(self, n_bytes):
-        """Cut a piece from the smallest hole that is large enough, or from a new segment."""
+        """Cut a piece from the first hole that is large enough, or from a new segment.
+
+        Not from the smallest that is: that leaves many small holes, and pages once touched in large
+        ones stay with the process. The first hole that fits fills the low places again and again.
+        """
         with self._lock:
             self._collect()
-            fitting = [hole for hole in self._holes if hole[2] - hole[1] >= n_bytes]
-            if not fitting:
+            fitting = (k for k, (_, a, b) in enumerate(self._holes) if b - a >= n_bytes)
+            place = next(fitting, len(self._holes))
+            if place == len(self._holes):
                 self._segments.append(_aligned(max(n_bytes, SEGMENT), ALIGNMENT))
-                fitting = [(len(self._segments) - 1, 0, len(self._segments[-1]))]
-                insort(self._holes, fitting[0])
-            segment, start, stop = min(fitting, key=lambda hole: hole[2] - hole[1])
-            self._holes.remove((segment, start, stop))
+                self._holes.append((len(self._segments) - 1, 0, len(self._segments[-1])))
+            segment, start, stop = self._holes.pop(place)
             if stop - start > n_bytes:
-                insort(self._holes, (segment, start + n_bytes, stop))
+                self._holes.insert(place, (segment, start + n_bytes, stop))
             return self._segments[segment][start : start + n_bytes], (segment, start)
 
     def _collect(self):

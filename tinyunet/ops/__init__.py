@@ -6,7 +6,11 @@ float32 or float64, NumPy or CuPy, with any strides.
 Lessons: lessons/01-valid-convolution.md to lessons/06-cross-entropy.md.
 """
 
-from tinyunet.ops.concat import center_crop_concat, center_crop_concat_backward
+from tinyunet.ops.concat import (
+    center_crop_concat,
+    center_crop_concat_backward,
+    concat_backward,
+)
 from tinyunet.ops.conv2d import conv2d, conv2d_backward
 from tinyunet.ops.conv2d_relu import conv2d_relu, conv2d_relu_backward
 from tinyunet.ops.conv2d_relu_max_pool import conv2d_relu_max_pool
@@ -17,12 +21,14 @@ from tinyunet.ops.cross_entropy import (
 )
 from tinyunet.ops.dropout import dropout, dropout_backward
 from tinyunet.ops.max_pool2d import max_pool2d, max_pool2d_backward
+from tinyunet.ops.max_pool2d_skip import max_pool2d_skip_backward
 from tinyunet.ops.relu import relu, relu_backward
 from tinyunet.ops.up_conv2d import up_conv2d, up_conv2d_backward
 
 __all__ = [
     "center_crop_concat",
     "center_crop_concat_backward",
+    "concat_backward",
     "conv2d",
     "conv2d_backward",
     "conv2d_relu",
@@ -32,6 +38,7 @@ __all__ = [
     "dropout_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool2d_skip_backward",
     "relu",
     "relu_backward",
     "softmax",

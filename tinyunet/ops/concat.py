@@ -29,6 +29,16 @@ def center_crop_concat(skip, x):
     return y, (skip.shape, x.shape)
 
 
+def concat_backward(dy, cache):
+    """Return (dskip, dx): dx is x's part of dy, a view; dskip is (dy, cache), for later.
+
+    The other part of dy belongs to the skip, but its way goes on at the other end of the backward:
+    `ops.max_pool2d_skip_backward` takes dskip there.
+    """
+    skip_shape, _ = cache
+    return (dy, cache), dy[:, skip_shape[1] :]
+
+
 def center_crop_concat_backward(dy, cache):
     """Return (dskip, dx): the part of dy that each came from; what was cropped away gets 0."""
     if kernels := maker(cache):
