@@ -3,22 +3,29 @@
 Lesson: lessons/14-fast-on-a-cpu.md. A layer is cut into blocks; each thread takes its share of the
 blocks through numba kernels and NumPy's matrix products, both of which release Python's lock, so
 plain Python threads do. Inside, BLAS is held to one thread: a product of one block is too small to
-share out, and two pools of threads on the same cores only get in each other's way.
+share out, and two pools of threads on the same cores only get in each other's way. The threads are
+kept from one layer to the next, and wait awake for the next one: waiting.py says how and why.
 """
 
+import atexit
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from itertools import pairwise
+from queue import SimpleQueue
 
 from threadpoolctl import ThreadpoolController
 
+from tinyunet.kernels import waiting
+
+UNTIL_LOCK_IS_FREE = 10_000  # ns that a worker leaves Python's lock to its caller
 _VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _blas = ThreadpoolController().select(user_api="blas").lib_controllers
 _lock = threading.Lock()
-_state = {"threads": None, "pool": None, "inside": 0, "blas_threads": []}
+_idle = []  # workers
+_state = {"threads": None, "inside": 0, "blas_threads": []}
 
 
 def default_threads():
@@ -49,9 +56,8 @@ def set_threads(n):
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ValueError(f"threads must be a positive whole number: got {n!r}")
     with _lock:
-        _state["threads"], pool, _state["pool"] = n, _state["pool"], None
-    if pool is not None:
-        pool.shutdown()
+        _state["threads"] = n
+    _dismiss()
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
     for library in _blas:
         library.set_num_threads(n)
@@ -81,24 +87,83 @@ def run(work, blocks):
 
     The threads see the caller's context variables, so they draw from its workspace. Which thread
     gets which block is fixed, so sums come out the same in every run. Exceptions from any thread
-    reach the caller, after all threads have stopped.
+    reach the caller, after all threads have stopped. No share waits for another one to end, also
+    where several threads call `run`, or a share does: then there are more workers.
     """
     lanes = min(get_threads(), len(blocks))
     with one_blas_thread():
         if lanes <= 1:
             work(0, blocks)
             return
-        others = [
-            _pool().submit(copy_context().run, work, lane, blocks[lane::lanes])
-            for lane in range(1, lanes)
-        ]
+        errors, over, team = [None] * lanes, SimpleQueue(), []
         try:
+            for lane in range(1, lanes):
+                job = partial(copy_context().run, work, lane, blocks[lane::lanes])
+                team.append(_ask(job, lane, errors, over))
             work(0, blocks[0::lanes])
         finally:
-            errors = [other.exception() for other in others]  # waits for them
+            for worker, number in team:
+                worker.done.wait(number)
+            for _ in team:
+                over.get()
     for error in errors:
         if error is not None:
             raise error
+
+
+class _Worker:
+    """A thread that does one job after another. In between it waits, first awake, then asleep."""
+
+    def __init__(self):
+        self.jobs, self.asked, self.done = SimpleQueue(), waiting.Count(), waiting.Count()
+        self.n_asked = 0
+        self.thread = threading.Thread(target=self._serve, name="tinyunet", daemon=True)
+        self.thread.start()
+
+    def ask(self, job):
+        """Have `job` done, (call, lane, errors, over), or end the thread with None."""
+        self.n_asked += 1
+        self.asked.set(self.n_asked)
+        self.jobs.put(job)
+
+    def _serve(self):
+        n_done = 0
+        while True:
+            # Whoever asks for Python's lock while another thread holds it is put to sleep. So the
+            # caller may take its own share into a kernel first, and learns from within compiled
+            # code, which does not hold the lock, that a job is done.
+            self.asked.wait(n_done + 1, UNTIL_LOCK_IS_FREE, first=(self.done, n_done))
+            job = self.jobs.get()
+            if job is None:
+                return
+            call, lane, errors, over = job
+            try:
+                call()
+            except BaseException as error:  # `run` raises it again, whatever it is
+                errors[lane] = error
+            del job, call, errors  # before the caller goes on: they hold its arrays
+            with _lock:
+                _idle.append(self)
+            over.put(None)
+            n_done += 1
+
+
+def _ask(*job):
+    """Have a job done by the worker that was busy last, most likely awake, or by a new one."""
+    with _lock:
+        worker = _idle.pop() if _idle else _Worker()
+    worker.ask(job)
+    return worker, worker.n_asked
+
+
+def _dismiss():
+    """End the threads that have nothing to do."""
+    with _lock:
+        workers, _idle[:] = _idle[:], []
+    for worker in workers:
+        worker.ask(None)
+    for worker in workers:
+        worker.thread.join()
 
 
 def cut(n_items, at_most=None, at_least=1):
@@ -113,17 +178,12 @@ def cut(n_items, at_most=None, at_least=1):
     return [(first, last) for first, last in pairwise(edges) if last > first]
 
 
-def _pool():
-    with _lock:
-        if _state["pool"] is None:
-            _state["pool"] = ThreadPoolExecutor(get_threads(), thread_name_prefix="tinyunet")
-        return _state["pool"]
-
-
-def _forget_pool():
+def _forget_workers():
     """A forked child has none of its parent's threads."""
-    _state["pool"], _state["inside"] = None, 0
+    _idle.clear()
+    _state["inside"] = 0
 
 
+atexit.register(_dismiss)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_workers)

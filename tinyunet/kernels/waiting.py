@@ -1,0 +1,81 @@
+"""Waiting awake: a thread looks at a number over and over, for a short while, before it sleeps.
+
+Lesson: lessons/14-fast-on-a-cpu.md. To wake a sleeping thread takes 50 µs and more, as long as many
+a share of a layer takes to compute. Most waits inside a training step are shorter than that, so
+whoever waits stays awake for PATIENCE, in a compiled loop that does not hold Python's lock. That is
+a hint and no more: what was waited for comes through a queue, in which the waiting thread sleeps if
+it comes later. On a busy machine looking is worse than sleeping, since it takes the core from the
+thread that one waits for; so waits in vain are followed by more and more waits without a look.
+"""
+
+import time
+
+import numpy as np
+
+from tinyunet.kernels.jit import available, jit, numba
+
+PATIENCE = 300_000  # ns to look before sleeping; most pauses between two layers are shorter
+MOST_SKIPPED = 64  # waits without a look after the last one in vain
+_APART = 16  # numbers, 128 bytes: two counts never share a line of a cache
+_CLOCK = np.int32(getattr(time, "CLOCK_MONOTONIC", 0))
+
+if numba is not None:
+    from numba import types
+
+    # As the compiler does not know what it does, it reads a watched number again after each call.
+    _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
+
+
+class Count:
+    """A number from 0 upwards that one thread sets and one other waits for."""
+
+    def __init__(self):
+        self._number = np.zeros(_APART, np.int64)
+        self._in_vain = self._to_skip = 0
+
+    def set(self, number):
+        """Show `number` to the thread that waits."""
+        self._number[0] = number
+
+    def wait(self, number, delay=0, first=None):
+        """Look until this count has reached `number`, and `delay` ns longer, or give up.
+
+        `first` is (count, its number), set as soon as Python's lock is free for the thread that
+        waits for that other count. Whether the number was reached nobody learns: see above.
+        """
+        other, value = first or (_NOBODYS, 0)
+        if not (available() and hasattr(time, "clock_gettime")):
+            other.set(value)
+            return
+        look = self._to_skip == 0
+        reached = _wait(other._number, value, self._number, number, PATIENCE if look else 0, delay)
+        if look:
+            # After 1, 2, 3, 4 … waits in vain: skip none, 1, 2, 4 … up to MOST_SKIPPED.
+            self._in_vain = 0 if reached else self._in_vain + 1
+            self._to_skip = min(2 ** min(self._in_vain, 60) // 4, MOST_SKIPPED)
+        else:
+            self._to_skip -= 1
+
+
+_NOBODYS = Count()
+
+
+@jit
+def _wait(other, value, watched, number, patience, delay):
+    clock = np.empty(2, np.int64)
+    other[0] = value
+    start = now = _nanoseconds(clock)
+    while watched[0] < number and now - start < patience:
+        now = _nanoseconds(clock)
+    reached = watched[0] >= number
+    if reached and patience > 0:
+        start = now
+        while now - start < delay:
+            now = _nanoseconds(clock)
+    return reached
+
+
+@jit
+def _nanoseconds(clock):
+    _clock_gettime(_CLOCK, clock.ctypes.data)
+    return clock[0] * 1_000_000_000 + clock[1]
