@@ -134,12 +134,12 @@ def unfolded_filters(U, rows, lanes):
 def test_filter_transforms_of_some_channels_only():
     rng = np.random.default_rng(4)
     weight = rng.standard_normal((40, 37, 3, 3), dtype=np.float32)
-    some = unfolded_filters(winograd_buffers.filters(weight, False, 16, 40), 37, 24)
-    whole = unfolded_filters(winograd_buffers.all_filters(weight, False), 37, 40)
-    np.testing.assert_array_equal(some, whole[:, :, 16:])
-    some = unfolded_filters(winograd_buffers.filters(weight, True, 16, 37), 40, 21)
-    whole = unfolded_filters(winograd_buffers.all_filters(weight, True), 40, 37)
-    np.testing.assert_array_equal(some, whole[:, :, 16:])
+    for transposed, last, rows in ((False, 40, 37), (True, 37, 40)):
+        U = winograd_buffers.filter_buffer(rows, last - 16)
+        winograd_filters.transform_filters(weight, transposed, 16, last, 0, rows, U)
+        some = unfolded_filters(U, rows, last - 16)
+        whole = unfolded_filters(winograd_buffers.all_filters(weight, transposed), rows, last)
+        np.testing.assert_array_equal(some, whole[:, :, 16:])
     dU = winograd_buffers.filter_buffer(24, 37)
     dU[:] = rng.standard_normal(dU.shape)
     dweight, part = np.zeros((2, *weight.shape), np.float32)
@@ -198,9 +198,31 @@ def test_products_at_all_36_positions(tiles, channels, out_channels):
         1, 0, 2
     )
     wanted = dU[:, :-16].reshape(36, 16, -1)[:, :, :channels] + products
-    winograd_products.add_transposed(M, V, tiles, np.intp(out_channels - 16), dU)
+    old = dU.copy()
+    winograd_products.multiply_transposed(M, V, tiles, np.intp(out_channels - 16), False, dU)
     got = dU[:, :-16].reshape(36, 16, -1)[:, :, :channels]
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-5)
+    bound = 2e-6 * np.abs(wanted).max()
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=bound)
+    np.testing.assert_array_equal(dU[:, -16:], old[:, -16:])  # the void
+    dU[:] = np.nan
+    winograd_products.multiply_transposed(M, V, tiles, np.intp(out_channels - 16), True, dU)
+    np.testing.assert_allclose(got, products, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "channels", "wanted", "panel"),
+    [
+        (49, 1024, 512, 16),
+        (256, 512, 256, 64),
+        (256, 512, 96, 32),
+        (256, 512, 80, 16),
+        (9, 256, 16, 16),
+        (2**23 // (4 * 36 * 64), 64, 128, 16),
+        (2**23 // (4 * 36 * 64) + 1, 64, 128, 64),
+    ],
+)
+def test_panels_are_small_where_v_is_and_divide_the_channels(tiles, channels, wanted, panel):
+    assert winograd_by_channels.panel_size(tiles, channels, wanted) == panel
 
 
 @pytest.mark.parametrize(("top", "bottom"), [(0, 22), (3, 12), (4, 5), (11, 22), (7, 7)])
@@ -257,7 +279,9 @@ def test_many_channels_begins_where_the_filters_outgrow_the_tiles():
     assert winograd.way((2, 34, 34, 192), weight) is winograd_by_tiles
 
 
-@pytest.mark.parametrize(("by_channels", "tiles"), [(False, 6), (False, 18), (True, 0)])
+@pytest.mark.parametrize(
+    ("by_channels", "tiles"), [(False, 6), (False, 18), (True, 0), (True, 2**23)]
+)
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 20])
 def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
     monkeypatch, by_channels, tiles, n_threads
@@ -276,6 +300,7 @@ def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
         y = winograd.conv3x3_relu(x, weight, bias)
         reference = winograd.conv3x3_relu_backward(dy, x, weight, y)
         monkeypatch.setattr(winograd_by_tiles, "tiles_at_a_time", lambda weight: tiles)
+        monkeypatch.setattr(winograd_by_channels, "LARGE", tiles)
         way = winograd_by_channels if by_channels else winograd_by_tiles
         monkeypatch.setattr(winograd, "way", lambda shape, weight: way)
         threads.set_threads(n_threads)

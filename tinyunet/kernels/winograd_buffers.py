@@ -44,19 +44,11 @@ def filter_buffer(rows, channels):
     return empty((36, rows * sixteens(channels) + LANES))
 
 
-def filters(weight, transposed, first, last):
-    """U of weight (K, C, 3, 3), of the output channels from `first` to `last` - 1.
-
-    If `transposed`, as the gradient of the input needs it: of the input channels.
-    """
-    rows = weight.shape[0 if transposed else 1]
-    U = filter_buffer(rows, last - first)
-    transform_filters(weight, transposed, first, last, 0, rows, U)
-    return U
-
-
 def all_filters(weight, transposed):
-    """`filters` of all channels, the work shared out to the threads."""
+    """U of weight (K, C, 3, 3) for the forward, the work shared out to the threads.
+
+    If `transposed`, as the gradient of the input needs it, K and C exchanged.
+    """
     lanes, rows = weight.shape[1::-1] if transposed else weight.shape[:2]
     U = filter_buffer(rows, lanes)
 

@@ -18,7 +18,7 @@ from tinyunet.kernels.winograd_buffers import (
     tile_grid,
 )
 from tinyunet.kernels.winograd_filters import filter_gradient
-from tinyunet.kernels.winograd_products import ROWS, add_transposed, multiply
+from tinyunet.kernels.winograd_products import ROWS, multiply, multiply_transposed
 from tinyunet.kernels.winograd_tiles import (
     gather_gradients,
     gather_inputs,
@@ -86,9 +86,9 @@ def clear_rows(dx, first, last):
 
 @jit
 def backward_tiles(dy, x, y, U, first, last, V, dM, dU, dbias, dx):
-    """Add what the rows first … last - 1 of tiles contribute to dU and dbias, and (if U is not
+    """Make dU and dbias of the rows first … last - 1 of tiles, and (if U is not empty) the rows of
 
-    empty) make the rows of dx that belong to them. To the first two of these the row of tiles
+    dx that belong to them. To the first two of these the row of tiles
     before contributes as well. It is another thread's; its dV is made here once more.
     """
     tile_rows, tiles, block = (x.shape[1] + 1) // 4, (x.shape[2] + 1) // 4, V.shape[0]
@@ -104,7 +104,7 @@ def backward_tiles(dy, x, y, U, first, last, V, dM, dU, dbias, dx):
             for k in range(sums.shape[0]):
                 dbias[k] += sums[k]
             gather_inputs(x, start, stop, start, V)
-            add_transposed(dM, V, stop - start, NONE, dU)
+            multiply_transposed(dM, V, stop - start, NONE, start == own, dU)
         if U.size:
             multiply(dM, U, stop - start, V)  # V is done with: now it is dV
             reached = min(first_row((stop - 1) // tiles, x) + 6, bottom)
@@ -130,7 +130,6 @@ def backward(dy, x, weight, y, dx, dweight):
 
     def work(lane, share):
         ((first, last),) = share
-        dU[lane][:] = 0
         mine = V[lane], dM[lane], dU[lane], dbias[lane]
         backward_tiles(dy, x, y, U, first, last, *mine, target)
 

@@ -50,10 +50,11 @@ def multiply_block(V, v, v_step, U, u, panel, M, m, m_step):
 
 
 @jit
-def add_transposed(dM, V, tiles, first, dU):
+def multiply_transposed(dM, V, tiles, first, fresh, dU):
     """dU[p] += dM[:tiles, p]ᵀ · V[:tiles, p], dU's output channels being dM's from `first` on.
 
-    So many tiles at a time that their rows of V, which meet all output channels, stay in the cache.
+    If `fresh`, what stood in dU does not matter. So many tiles are worked on at a time that their
+    rows of V, which meet all output channels, stay in the cache.
     """
     channels, out_channels = V.shape[1] // 36, dM.shape[1] // 36
     for p in range(36):
@@ -64,24 +65,22 @@ def add_transposed(dM, V, tiles, first, dU):
                 for c in range(0, channels, LANES):
                     v = start * V.shape[1] + p * channels + c
                     to = p * dU.shape[1] + k * channels + c
-                    add_block(dM, m + k, dM.shape[1], V, v, V.shape[1], n, dU, to, channels)
+                    add = start > 0 or not fresh
+                    add_block(dM, m + k, dM.shape[1], V, v, V.shape[1], n, add, dU, to, channels)
 
 
 @jit
-def add_block(dM, m, m_step, V, v, v_step, tiles, dU, to, step):
-    """Eight rows by sixteen columns of the transposed product, summed over the tiles."""
-    u0, u1, u2, u3 = (
-        load(dU, to),
-        load(dU, to + step),
-        load(dU, to + 2 * step),
-        load(dU, to + 3 * step),
-    )
-    u4, u5, u6, u7 = (
-        load(dU, to + 4 * step),
-        load(dU, to + 5 * step),
-        load(dU, to + 6 * step),
-        load(dU, to + 7 * step),
-    )
+def add_block(dM, m, m_step, V, v, v_step, tiles, add, dU, to, step):
+    """Eight rows by sixteen columns of the transposed product, summed over the tiles.
+
+    They are added to what stands at `to` in dU if `add`, else written there.
+    """
+    u0 = u1 = u2 = u3 = u4 = u5 = u6 = u7 = zeros()
+    if add:
+        u0, u1 = load(dU, to), load(dU, to + step)
+        u2, u3 = load(dU, to + 2 * step), load(dU, to + 3 * step)
+        u4, u5 = load(dU, to + 4 * step), load(dU, to + 5 * step)
+        u6, u7 = load(dU, to + 6 * step), load(dU, to + 7 * step)
     for t in range(tiles):
         row, at = load(V, v + t * v_step), m + t * m_step
         u0 = multiply_add(dM, at, row, u0)
