@@ -1,20 +1,26 @@
 """1×1 convolution and 2×2 up-convolution: matrix products over the pixels, channels last.
 
 Lesson: lessons/14-fast-on-a-cpu.md. With channels last a map is a matrix (pixels, channels) as it
-stands, and both layers are products of that matrix. The up-convolution's output needs no
-interleaving afterwards: for the upper (a = 0) and the lower row (a = 1) of the 2×2 patches
-
-    y (N, 2h, 2w, K), seen as (N, h, a, w, 2·K):    y[n, i, a] = x[n, i] · weight_a,
-
-with weight_a (C, 2·K), holds each row of the output where it belongs.
+stands. The 1×1 convolution is NumPy's product of it: with a few classes as output it is bound by
+reading and writing the map, which a kernel of our own would not change. In the up-convolution the
+rows of the product are 2×2 patches, which lie in two rows of y, and for the backward in a map of
+twice the channels. Its products are in `up_products.py`; here its weight (C, K, 2, 2) is put in the
+order in which they read it, and the pixels are dealt out to the threads.
 """
 
 import numpy as np
 
 from tinyunet.kernels import threads
+from tinyunet.kernels.direct import sixteens
+from tinyunet.kernels.up_products import backward_pixels, forward_rows
+from tinyunet.kernels.vector import LANES
 from tinyunet.kernels.workspace import empty
 
-CHUNK = 2**18  # bytes of y made at a time: the bias is added while they are still in the cache
+CHUNK = 2**18  # bytes of x worked on at a time: the bias is added while y is still in the cache
+LITTLE = 2**21  # multiplications: fewer are done before a second thread has woken up
+# Patches gathered at a time for the backward. The sums of dW are read and written once for each
+# time, and all of it should stay in the cache: 48 and 192 are no better.
+AT_A_TIME = 96
 
 
 def conv1x1(x, weight, bias):
@@ -56,52 +62,87 @@ def conv1x1_backward(dy, x, weight):
 
 def up_conv2x2(x, weight, bias):
     """y (N, 2h, 2w, K) for x (N, h, w, C), weight (C, K, 2, 2)."""
+    n, height, width, _ = x.shape
+    y = empty((n, 2 * height, 2 * width, weight.shape[1]))
+    up_conv2x2_into(y.reshape(-1), weight.shape[1], x, weight, bias)
+    return y
+
+
+def up_conv2x2_into(y, step, x, weight, bias):
+    """Write the up-convolution to a flat array y, its pixels `step` numbers apart."""
     n, height, width, channels = x.shape
     out_channels = weight.shape[1]
-    taps = _row_taps(weight)  # (a, C, 2·K)
-    y = empty((n * height, 2, width, 2 * out_channels))
-    rows = x.reshape(n * height, 1, width, channels)
-    bias = np.tile(bias, 2)
+    filled = _filled_up(weight)[:channels]  # (C, K', a, b)
+    W = empty((2, 2, filled.shape[1] // LANES, channels, LANES))
+    W[...] = filled.reshape(channels, -1, LANES, 2, 2).transpose(3, 4, 1, 0, 2)
+    W = W.reshape(-1, channels, LANES)
+    biases = np.zeros((4, filled.shape[1]), np.float32)
+    biases[:, :out_channels] = bias
 
     def work(_, share):
         for first, last in share:
-            part = y[first:last]
-            np.matmul(rows[first:last], taps, out=part)
-            part += bias
+            forward_rows(x, W, biases.reshape(-1), first, last, y, (out_channels, step, 2))
 
-    threads.run(work, threads.cut(len(rows), CHUNK // (16 * width * out_channels)))
-    return y.reshape(n, 2 * height, 2 * width, out_channels)
+    threads.run(work, threads.cut(n * height, at_least=LITTLE // (width * weight.size)))
 
 
 def up_conv2x2_backward(dy, x, weight):
     """(dx, dweight, dbias) for dy (N, 2h, 2w, K), which may be a slice of a wider map."""
-    n, height, width, channels = x.shape
-    out_channels = weight.shape[1]
-    both = np.concatenate(_row_taps(weight).transpose(0, 2, 1))  # (a·2·K, C)
-    rows = x.reshape(n * height, width, channels)
-    upstream = dy.reshape(n * height, 2, width, 2, out_channels)  # row i of x: a, j, b
-    dx = empty(rows.shape)
-    chunks = threads.cut(len(rows), CHUNK // (16 * width * out_channels))
-    dtaps = np.zeros((threads.get_threads(), channels, 4 * out_channels), np.float32)
-
-    dbias = np.zeros((threads.get_threads(), 4 * out_channels), np.float32)
+    channels, out_channels = weight.shape[:2]
+    dy, step = _numbers(dy)
+    filled = _filled_up(weight)  # (C', K', a, b)
+    rows, columns = len(filled), 4 * filled.shape[1]
+    W = empty((rows // LANES, columns, LANES))
+    panels = W.reshape(rows // LANES, 2, 2, -1, LANES)
+    panels[...] = filled.reshape(rows // LANES, LANES, -1, 2, 2).transpose(0, 3, 4, 2, 1)
+    shares = threads.cut(x.size // channels, at_least=LITTLE // weight.size)
+    dY, X = (empty((len(shares), AT_A_TIME, _odd_lines(size))) for size in (columns, rows))
+    dW = empty((len(shares), rows, columns))
+    dbias = np.zeros((len(shares), columns), np.float32)
+    dx = empty(x.shape)
 
     def work(lane, share):
+        dY[lane], X[lane], dW[lane] = 0, 0, 0  # what fills up the channels must be zero
+        sums = dW[lane], dbias[lane]
         for first, last in share:
-            # (i, a, j, b, k) → (i·j, a·b·k): each row the patch that one pixel of x painted
-            patches = upstream[first:last].transpose(0, 2, 1, 3, 4).reshape(-1, 4 * out_channels)
-            pixels = rows[first:last].reshape(-1, channels)
-            np.matmul(patches, both, out=dx[first:last].reshape(-1, channels))
-            dtaps[lane] += pixels.T @ patches
-            dbias[lane] += np.ones(len(patches), np.float32) @ patches
+            layout = (out_channels, step, 2)
+            backward_pixels(dy, layout, x, W, first, last, dY[lane], X[lane], *sums, dx)
 
-    threads.run(work, chunks)
-    dweight = dtaps.sum(axis=0).reshape(channels, 2, 2, out_channels).transpose(0, 3, 1, 2)
-    dbias = dbias.sum(axis=0).reshape(4, out_channels).sum(axis=0)
-    return dx.reshape(x.shape), np.ascontiguousarray(dweight), dbias
+    threads.run(work, shares)
+    for other in dW[1:]:
+        dW[0] += other
+    dweight = dW[0, :channels].reshape(channels, 2, 2, -1)[..., :out_channels]
+    dbias = dbias.sum(axis=0).reshape(4, -1).sum(axis=0)[:out_channels]
+    return dx, np.ascontiguousarray(dweight.transpose(0, 3, 1, 2)), dbias
 
 
-def _row_taps(weight):
-    """weight (C, K, 2, 2) as (a, C, b·K): one matrix for each row of the patches."""
+def _filled_up(weight):
+    """weight (C, K, 2, 2) with both channels filled up to whole vectors."""
     channels, out_channels = weight.shape[:2]
-    return np.ascontiguousarray(weight.transpose(2, 0, 3, 1)).reshape(2, channels, 2 * out_channels)
+    if channels % LANES == out_channels % LANES == 0:
+        return weight
+    filled = np.zeros((sixteens(channels), sixteens(out_channels), 2, 2), np.float32)
+    filled[:channels, :out_channels] = weight
+    return filled
+
+
+def _odd_lines(size):
+    """`size`, a multiple of 16, or 16 more: rows as far apart as an odd number of cache lines.
+
+    Then no two of 64 such rows compete for the same place in the nearest cache.
+    """
+    return size + LANES * (1 - size // LANES % 2)
+
+
+def _numbers(y):
+    """The numbers of y (N, H, W, K) as they lie in memory, and how many from pixel to pixel.
+
+    A slice of the channels of a wider map is not copied: the other channels lie between its pixels.
+    """
+    _, height, width, channels = y.shape
+    step = y.strides[2] // y.itemsize
+    pixel = step * y.itemsize
+    if y.strides != (height * width * pixel, width * pixel, pixel, y.itemsize) or step < channels:
+        y, step = np.ascontiguousarray(y), channels
+    size = (y.size // channels - 1) * step + channels
+    return np.lib.stride_tricks.as_strided(y, (size,), (y.itemsize,)), step
