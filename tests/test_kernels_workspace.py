@@ -70,6 +70,7 @@ def test_the_lowest_hole_that_fits_is_taken():
     arrays[0] = arrays[2] = None
     first = pool.empty(2 * SMALL, np.uint8)
     assert address(first) == large
+    assert address(pool.empty(SMALL, np.uint8)) == large + 2 * SMALL  # what is left comes first
     again = pool.empty(7 * SMALL, np.uint8)
     assert address(again) == address(arrays[4]) + 5 * SMALL
     assert address(pool.empty(6 * SMALL, np.uint8)) == large + 2 * SMALL
