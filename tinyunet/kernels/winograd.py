@@ -34,7 +34,7 @@ def conv3x3_relu(x, weight, bias):
 def conv3x3_relu_backward(dy, x, weight, y, need_dx=True):
     """(dx or None, dweight, dbias) for dy (N, Ho, Wo, K), given conv3x3_relu's x, weight and y."""
     dx = empty(x.shape) if need_dx else None
-    dweight = np.empty_like(weight)
+    dweight = empty(weight.shape)
     dbias = way(x.shape, weight).backward(dy, x, weight, y, dx, dweight)
     return dx, dweight, dbias[: len(weight)].astype(np.float32)
 
