@@ -101,10 +101,15 @@ def compare(ours, theirs):
 
 
 def alternate(functions, repeats):
-    """{name: (median seconds on the clock, median seconds of processor)}, taking turns."""
+    """{name: (median seconds on the clock, median seconds of processor)}, taking turns.
+
+    Each turn begins with a call that is not timed: threads of the side before go on spinning for
+    some milliseconds, and its arrays fill the cache. A step of a training has neither.
+    """
     samples = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
+            function()
             clock, processor = time.perf_counter(), time.process_time()
             function()
             samples[name].append((time.perf_counter() - clock, time.process_time() - processor))
