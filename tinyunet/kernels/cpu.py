@@ -6,9 +6,10 @@ checks. Arrays are (N, C, H, W) to the outside; in memory the maps made here are
 (N, H, W, C) array, handed around as its transposed view. So the kernels of the next layer
 find them ready, and a map that comes in any other layout is copied once.
 
-Where matrix products are at work, BLAS is held to one thread from end to end, also for the small
-products in between: a BLAS thread that was used once goes on spinning for some 25 ms, waiting for
-more, and takes a core away from the kernels (a small step took 2.5 times the processor time).
+Where NumPy multiplies (the 1×1 convolution) BLAS is held to one thread from end to end, also for
+the small products in between: a BLAS thread that was used once goes on spinning for some 25 ms,
+waiting for more, and takes a core away from the kernels (a small step took 2.5 times the processor
+time).
 """
 
 import numpy as np
@@ -42,7 +43,6 @@ def takes_conv2d(x, weight):
     return weight.shape[2:] == (1, 1) and takes(x, weight)
 
 
-@threads.one_blas_thread()
 def conv2d_relu(x, weight, bias):
     """As `ops.conv2d_relu`, for 3×3 kernels."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
@@ -53,7 +53,6 @@ def conv2d_relu(x, weight, bias):
     return channels_first(y), Saved((x, weight, y))
 
 
-@threads.one_blas_thread()
 def conv2d_relu_backward(dy, cache, need_dx=True):
     """As `ops.conv2d_relu_backward`."""
     x, weight, y = cache
@@ -87,14 +86,12 @@ def conv2d_backward(dy, cache):
     return channels_first(dx), dweight, dbias
 
 
-@threads.one_blas_thread()
 def up_conv2d(x, weight, bias):
-    """As `ops.up_conv2d`: two matrix products a row, one for each row of the output."""
+    """As `ops.up_conv2d`: a product whose rows are stored as the 2×2 patches they are."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
     return channels_first(pointwise.up_conv2x2(x, weight, bias)), Saved((x, weight))
 
 
-@threads.one_blas_thread()
 def up_conv2d_backward(dy, cache):
     """As `ops.up_conv2d_backward`. dy may be a slice of a channels-last map: it is not copied."""
     x, weight = cache

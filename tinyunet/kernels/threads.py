@@ -1,10 +1,11 @@
 """How many threads work, and how a layer's work is dealt out to them.
 
 Lesson: lessons/14-fast-on-a-cpu.md. A layer is cut into blocks; each thread takes its share of the
-blocks through numba kernels and NumPy's matrix products, both of which release Python's lock, so
-plain Python threads do. Inside, BLAS is held to one thread: a product of one block is too small to
-share out, and two pools of threads on the same cores only get in each other's way. The threads are
-kept from one layer to the next, and wait awake for the next one: waiting.py says how and why.
+blocks through numba kernels or NumPy's matrix products, both of which release Python's lock, so
+plain Python threads do. Where NumPy multiplies, `one_blas_thread` must hold BLAS to one thread: a
+product of one block is too small to share out, and two pools of threads on the same cores only get
+in each other's way. Our threads are kept from one layer to the next, and wait awake for the next
+one: waiting.py says how and why.
 """
 
 import atexit
@@ -91,21 +92,20 @@ def run(work, blocks):
     where several threads call `run`, or a share does: then there are more workers.
     """
     lanes = min(get_threads(), len(blocks))
-    with one_blas_thread():
-        if lanes <= 1:
-            work(0, blocks)
-            return
-        errors, over, team = [None] * lanes, SimpleQueue(), []
-        try:
-            for lane in range(1, lanes):
-                job = partial(copy_context().run, work, lane, blocks[lane::lanes])
-                team.append(_ask(job, lane, errors, over))
-            work(0, blocks[0::lanes])
-        finally:
-            for worker, number in team:
-                worker.done.wait(number)
-            for _ in team:
-                over.get()
+    if lanes <= 1:
+        work(0, blocks)
+        return
+    errors, over, team = [None] * lanes, SimpleQueue(), []
+    try:
+        for lane in range(1, lanes):
+            job = partial(copy_context().run, work, lane, blocks[lane::lanes])
+            team.append(_ask(job, lane, errors, over))
+        work(0, blocks[0::lanes])
+    finally:
+        for worker, number in team:
+            worker.done.wait(number)
+        for _ in team:
+            over.get()
     for error in errors:
         if error is not None:
             raise error

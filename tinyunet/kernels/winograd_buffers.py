@@ -21,6 +21,7 @@ from tinyunet.kernels.winograd_products import ROWS
 from tinyunet.kernels.workspace import empty
 
 FEW_PAIRS = 2**13  # of channels: transforming less is not worth waking a thread for
+LITTLE = 2**21  # multiplications in a share: fewer are done before a thread has woken up
 
 
 def tile_grid(shape):
@@ -29,14 +30,23 @@ def tile_grid(shape):
     return n * ((height + 1) // 4), (width + 1) // 4
 
 
+def cut_rows(shape, weight, products=1):
+    """Cut the rows of tiles into a share for each thread, but no share of LITTLE work."""
+    rows, tiles = tile_grid(shape)
+    return threads.cut(rows, at_least=-(-LITTLE // (36 * weight.size // 9 * tiles * products)))
+
+
 def sixteens(channels):
     """`channels` filled up to whole vectors."""
     return -(-channels // LANES) * LANES
 
 
-def tile_buffer(tiles, channels):
-    """Memory for V, M or a gradient of theirs, of `tiles` filled up to whole blocks."""
-    return empty((-(-tiles // ROWS) * ROWS, 36 * sixteens(channels) + LANES))
+def tile_buffer(tiles, channels, lanes=()):
+    """Memory for V, M or a gradient of theirs, of `tiles` filled up to whole blocks.
+
+    With `lanes` one for each thread, (lanes, tiles, …): memory is asked for once, not by each.
+    """
+    return empty((*lanes, -(-tiles // ROWS) * ROWS, 36 * sixteens(channels) + LANES))
 
 
 def filter_buffer(rows, channels):

@@ -12,6 +12,7 @@ from tinyunet.kernels.vector import NONE
 from tinyunet.kernels.winograd_buffers import (
     FEW_PAIRS,
     all_filters,
+    cut_rows,
     filter_buffer,
     sixteens,
     tile_buffer,
@@ -43,6 +44,11 @@ def tiles_at_a_time(weight):
     return max(LEAST_TILES, fitting, worth_it) // ROWS * ROWS
 
 
+def tiles_in_block(weight, shares, tiles):
+    """`tiles_at_a_time`, or less where the largest share of rows has less."""
+    return min(tiles_at_a_time(weight), max(last - first for first, last in shares) * tiles)
+
+
 @jit
 def forward_tiles(x, U, bias, first, last, V, M, y):
     """y of tiles first … last - 1, as many at a time as V has room for."""
@@ -56,16 +62,17 @@ def forward_tiles(x, U, bias, first, last, V, M, y):
 
 def forward(x, weight, bias, y):
     """y = max(0, x ⋆ weight + bias)."""
-    rows, tiles = tile_grid(x.shape)
+    shares, tiles = cut_rows(x.shape, weight), tile_grid(x.shape)[1]
+    n = tiles_in_block(weight, shares, tiles)
     U = all_filters(weight, False)
+    V = tile_buffer(n, x.shape[3], lanes=[len(shares)])
+    M = tile_buffer(n, len(weight), lanes=[len(shares)])
 
-    def work(_, share):
-        for first, last in share:
-            n = min(tiles_at_a_time(weight), (last - first) * tiles)
-            V, M = tile_buffer(n, x.shape[3]), tile_buffer(n, len(weight))
-            forward_tiles(x, U, bias, first * tiles, last * tiles, V, M, y)
+    def work(lane, share):
+        ((first, last),) = share
+        forward_tiles(x, U, bias, first * tiles, last * tiles, V[lane], M[lane], y)
 
-    threads.run(work, threads.cut(rows))
+    threads.run(work, shares)
 
 
 @jit
@@ -118,12 +125,12 @@ def backward_tiles(dy, x, y, U, first, last, V, dM, dU, dbias, dx):
 def backward(dy, x, weight, y, dx, dweight):
     """Write dx (unless None) and dweight, return dbias."""
     out_channels, channels = weight.shape[:2]
-    rows, tiles = tile_grid(x.shape)
-    shares = threads.cut(rows)
+    tiles = tile_grid(x.shape)[1]
+    shares = cut_rows(x.shape, weight, products=2)
+    n = tiles_in_block(weight, shares, tiles)
     U = np.empty((36, 0), np.float32) if dx is None else all_filters(weight, True)
-    n = min(tiles_at_a_time(weight), max(last - first for first, last in shares) * tiles)
-    V = [tile_buffer(n, channels) for _ in shares]
-    dM = [tile_buffer(n, out_channels) for _ in shares]
+    V = tile_buffer(n, channels, lanes=[len(shares)])
+    dM = tile_buffer(n, out_channels, lanes=[len(shares)])
     dU = [filter_buffer(sixteens(out_channels), channels) for _ in shares]
     dbias = np.zeros((len(shares), sixteens(out_channels)))
     target = x if dx is None else dx

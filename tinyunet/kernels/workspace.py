@@ -111,12 +111,12 @@ class _Lease:
 
 def _empty(shape, dtype):
     """An uninitialised array of the allocator's, but one that begins at a cache line's edge."""
-    dtype = np.dtype(dtype)
-    return _aligned(int(np.prod(shape)) * dtype.itemsize, LINE).view(dtype).reshape(shape)
+    shape, dtype = (shape,) if isinstance(shape, int) else shape, np.dtype(dtype)
+    return _aligned(prod(shape) * dtype.itemsize, LINE).view(dtype).reshape(shape)
 
 
 def _aligned(n_bytes, edge):
     """`n_bytes` uninitialised bytes that begin at a multiple of `edge`."""
     raw = np.empty(n_bytes + edge, np.uint8)
-    start = -raw.ctypes.data % edge
+    start = -raw.__array_interface__["data"][0] % edge
     return raw[start : start + n_bytes]
