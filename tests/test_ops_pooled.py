@@ -13,7 +13,14 @@ from tinyunet.ops import dispatch, naive
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("x_shape", "w_shape"), [((2, 3, 6, 8), (4, 3, 3, 3)), ((1, 2, 4, 10), (2, 2, 1, 1))]
+    ("x_shape", "w_shape"),
+    [
+        ((2, 3, 6, 8), (4, 3, 3, 3)),
+        ((1, 2, 4, 10), (2, 2, 1, 1)),
+        ((2, 5, 12, 16), (19, 5, 3, 3)),  # outputs of 10×14: tiles over both edges
+        ((3, 17, 4, 10), (32, 17, 3, 3)),
+        ((1, 70, 10, 8), (133, 70, 3, 3)),  # many channels for the tiles
+    ],
 )
 def test_it_is_the_operations_in_a_row(rng, to_device, x_shape, w_shape, dtype):
     x, weight, bias = (
@@ -36,6 +43,16 @@ def test_it_is_the_operations_in_a_row(rng, to_device, x_shape, w_shape, dtype):
         assert_array_equal(to_numpy(g), to_numpy(e))
     got = ops.max_pool2d_backward(to_device(dpooled), pool_cache)
     assert_array_equal(to_numpy(got), naive.max_pool2d_backward(dpooled, to_numpy(y)))
+
+
+def test_not_a_number_stays_one(rng, to_device):
+    x = rng.standard_normal((1, 5, 14, 14), dtype="float32")
+    x[0, 2, 7, 6] = np.nan
+    weight = rng.standard_normal((16, 5, 3, 3), dtype="float32")
+    parts = [to_device(a) for a in (x, weight, np.zeros(16, "float32"))]
+    (y, _), (pooled, _) = ops.conv2d_relu_max_pool(*parts)
+    assert np.isnan(to_numpy(pooled)).any()
+    assert_array_equal(to_numpy(pooled), naive.max_pool2d(to_numpy(y)))
 
 
 @pytest.mark.parametrize(("shape", "out"), [((1, 2, 7, 8), (5, 6)), ((1, 2, 8, 9), (6, 7))])

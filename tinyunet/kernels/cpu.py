@@ -38,6 +38,11 @@ def takes_conv2d_relu(x, weight):
     return weight.shape[2:] == (3, 3) and takes(x, weight)
 
 
+def takes_conv2d_relu_max_pool(x, weight):
+    """Where Winograd's tiles hold whole windows; else the two operations one after the other."""
+    return takes_conv2d_relu(x, weight) and not direct_is_best(weight)
+
+
 def takes_conv2d(x, weight):
     """1×1 kernels only."""
     return weight.shape[2:] == (1, 1) and takes(x, weight)
@@ -51,6 +56,14 @@ def conv2d_relu(x, weight, bias):
     else:
         y = winograd.conv3x3_relu(x, weight, bias)
     return channels_first(y), Saved((x, weight, y))
+
+
+def conv2d_relu_max_pool(x, weight, bias):
+    """As `ops.conv2d_relu_max_pool`."""
+    x, weight = channels_last(x), np.ascontiguousarray(weight)
+    y, pooled = winograd.conv3x3_relu_max_pool(x, weight, bias)
+    caches = Saved((x, weight, y)), Saved((y,))
+    return (channels_first(y), caches[0]), (channels_first(pooled), caches[1])
 
 
 def conv2d_relu_backward(dy, cache, need_dx=True):

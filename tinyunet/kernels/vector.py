@@ -10,6 +10,7 @@ arithmetic. So here is a number type that *is* a vector, one for sixteen channel
     multiply_add(a, i, v, total)   total + a[i] · v, one instruction
     relu(v)                        v where not v <= 0, else 0: a NaN stays and is noticed
     keep_positive(v, y)            v where y > 0, else 0: ReLU's backward
+    larger(u, v)                   the larger of both, by element, and NaN where either is
     where_greater(u, v, a, b)      a where u > v, else b; of four single numbers, too
     zeros()                        sixteen zeros
     u + v, u - v, number * v       by element
@@ -34,7 +35,7 @@ def _not_compiled(*_):
     raise TypeError("vectors of numbers exist inside compiled functions only")
 
 
-load = store = multiply_add = relu = keep_positive = where_greater = zeros = _not_compiled
+load = store = multiply_add = relu = keep_positive = larger = where_greater = zeros = _not_compiled
 
 if numba is not None:
     from llvmlite import ir
@@ -119,6 +120,17 @@ if numba is not None:
             value, sign = arguments
             zero = ir.Constant(_FLOATS, None)
             return builder.select(builder.fcmp_ordered(">", sign, zero), value, zero)
+
+        return vector(vector, vector), generate
+
+    @intrinsic
+    def larger(typing, u, v):
+        def generate(context, builder, signature, arguments):
+            u, v = arguments
+            second = builder.or_(
+                builder.fcmp_ordered(">", v, u), builder.fcmp_unordered("uno", v, v)
+            )
+            return builder.select(second, v, u)
 
         return vector(vector, vector), generate
 

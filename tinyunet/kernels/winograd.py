@@ -25,10 +25,23 @@ MANY_PAIRS = 2**16  # of channels: from here on U is 9 MB or more
 
 def conv3x3_relu(x, weight, bias):
     """y (N, Ho, Wo, K) = max(0, x ⋆ weight + bias) for x (N, H, W, C), all float32, C-ordered."""
+    return _forward(x, weight, bias, pool=False)[0]
+
+
+def conv3x3_relu_max_pool(x, weight, bias):
+    """(y, pooled) with pooled (N, Ho/2, Wo/2, K), the largest of each 2×2 window of y.
+
+    A tile has four windows, just made and still in the nearest cache.
+    """
+    return _forward(x, weight, bias, pool=True)
+
+
+def _forward(x, weight, bias, pool):
     n, height, width, _ = x.shape
     y = empty((n, height - 2, width - 2, len(weight)))
-    way(x.shape, weight).forward(x, weight, padded(bias), y)
-    return y
+    pooled = empty((n if pool else 0, y.shape[1] // 2, y.shape[2] // 2, len(weight)))
+    way(x.shape, weight).forward(x, weight, padded(bias), y, pooled)
+    return y, pooled
 
 
 def conv3x3_relu_backward(dy, x, weight, y, need_dx=True):

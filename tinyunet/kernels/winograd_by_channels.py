@@ -50,18 +50,18 @@ def cut_channels(channels):
 
 
 @jit
-def output_panels(V, weight, bias, tiles, first, last, U, M, y):
-    """y's channels first … last - 1, as many at a time as M has room for."""
+def output_panels(V, weight, bias, tiles, first, last, U, M, y, pooled):
+    """Channels first … last - 1, of y and pooled, as many at a time as M has room for."""
     panel = M.shape[1] // 36
     for k in range(first, last, panel):
         stop = min(k + panel, weight.shape[0])
         transform_filters(weight, False, k, stop, NONE, weight.shape[1], U)
         multiply(V, U, tiles, M)
-        scatter_outputs(M, bias[k : k + panel], NONE, tiles, k, y)
+        scatter_outputs(M, bias[k : k + panel], NONE, tiles, k, y, pooled)
 
 
-def forward(x, weight, bias, y):
-    """y = max(0, x ⋆ weight + bias)."""
+def forward(x, weight, bias, y, pooled):
+    """y = max(0, x ⋆ weight + bias); pooled, unless it is empty, the largest of each 2×2 window."""
     rows, tiles = tile_grid(x.shape)
     V = tile_buffer(rows * tiles, x.shape[3])
 
@@ -73,7 +73,7 @@ def forward(x, weight, bias, y):
         for first, last in share:
             panel = panel_size(rows * tiles, x.shape[3], last - first)
             U, M = filter_buffer(x.shape[3], panel), tile_buffer(rows * tiles, panel)
-            output_panels(V, weight, bias, rows * tiles, first, last, U, M, y)
+            output_panels(V, weight, bias, rows * tiles, first, last, U, M, y, pooled)
 
     threads.run(gather, threads.cut(rows))
     threads.run(outputs, cut_channels(len(weight)))

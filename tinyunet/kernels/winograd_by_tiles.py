@@ -50,18 +50,18 @@ def tiles_in_block(weight, shares, tiles):
 
 
 @jit
-def forward_tiles(x, U, bias, first, last, V, M, y):
-    """y of tiles first … last - 1, as many at a time as V has room for."""
+def forward_tiles(x, U, bias, first, last, V, M, y, pooled):
+    """y and pooled of tiles first … last - 1, as many at a time as V has room for."""
     block = V.shape[0]
     for start in range(first, last, block):
         stop = min(start + block, last)
         gather_inputs(x, start, stop, start, V)
         multiply(V, U, stop - start, M)
-        scatter_outputs(M, bias, start, stop, NONE, y)
+        scatter_outputs(M, bias, start, stop, NONE, y, pooled)
 
 
-def forward(x, weight, bias, y):
-    """y = max(0, x ⋆ weight + bias)."""
+def forward(x, weight, bias, y, pooled):
+    """y = max(0, x ⋆ weight + bias); pooled, unless it is empty, the largest of each 2×2 window."""
     shares, tiles = cut_rows(x.shape, weight), tile_grid(x.shape)[1]
     n = tiles_in_block(weight, shares, tiles)
     U = all_filters(weight, False)
@@ -70,7 +70,7 @@ def forward(x, weight, bias, y):
 
     def work(lane, share):
         ((first, last),) = share
-        forward_tiles(x, U, bias, first * tiles, last * tiles, V[lane], M[lane], y)
+        forward_tiles(x, U, bias, first * tiles, last * tiles, V[lane], M[lane], y, pooled)
 
     threads.run(work, shares)
 

@@ -20,7 +20,7 @@ sixteen channels are left, the numbers pass through a small `patch`.
 import numpy as np
 
 from tinyunet.kernels.jit import jit
-from tinyunet.kernels.vector import LANES, NONE, keep_positive, load, relu, store
+from tinyunet.kernels.vector import LANES, NONE, keep_positive, larger, load, relu, store
 
 # The points 0, ±A, ±B (and infinity) and what the transforms need of them, in float32: a bare
 # Python float would turn the arithmetic into (slower) float64. All of them are exact.
@@ -30,7 +30,7 @@ _A, _B = np.float32(A), np.float32(B)
 _AA, _BB = np.float32(A * A), np.float32(B * B)
 _SUM, _PRODUCT = np.float32(A * A + B * B), np.float32(A * A * B * B)
 ZERO = np.float32(0)
-INPUTS, OUTPUTS = np.intp(6), np.intp(4)  # a side of a tile
+INPUTS, OUTPUTS, WINDOWS = np.intp(6), np.intp(4), np.intp(2)  # a side of a tile
 
 
 # The four one-dimensional transforms ------------------------------------------------------------
@@ -177,13 +177,14 @@ def gather_inputs(x, first, last, start, V):
 
 
 @jit
-def scatter_outputs(M, bias, first, last, channel, y):
+def scatter_outputs(M, bias, first, last, channel, y, pooled):
     """y = max(0, Aᵀ M A + bias) of tiles first … last - 1, M's channels from `channel` on.
 
-    M begins with tile `first`; `bias` has as many channels as M.
+    M begins with tile `first`; `bias` has as many channels as M. If `pooled` (N, Ho/2, Wo/2, K) is
+    not empty, it gets the largest of each 2×2 window, of which a tile has four.
     """
     _, height, width, channels = y.shape
-    half, patch = new_patch(INPUTS), new_patch(OUTPUTS)
+    half, patch, small_patch = new_patch(INPUTS), new_patch(OUTPUTS), new_patch(WINDOWS)
     step = M.shape[1] // 36
     for tile in range(first, last):
         n, i, j = tile_place(tile, height, width)
@@ -203,8 +204,26 @@ def scatter_outputs(M, bias, first, last, channel, y):
                 y0, y1, y2, y3 = output_1d(*load_six(half, 6 * LANES * a, LANES))
                 rows = relu(y0 + b), relu(y1 + b), relu(y2 + b), relu(y3 + b)
                 store_four(rows, target, to + a * row, column)
+            if pooled.size:
+                small, at, half_row = small_patch, 0, 2 * LANES
+                if inside:
+                    small, half_row = pooled, row // 2
+                    at = ((n * height + i) // 2 * (width // 2) + j // 2) * channels + channel + k
+                for a in range(2):
+                    pool_two(target, to + 2 * a * row, column, row, small, at + a * half_row)
             if not inside:
                 copy_out(patch, n, i, j, channel + k, NONE, OUTPUTS, y)
+                if pooled.size:
+                    copy_out(small_patch, n, i // 2, j // 2, channel + k, NONE, WINDOWS, pooled)
+
+
+@jit
+def pool_two(y, at, column, row, pooled, to):
+    """The largest of two 2×2 windows side by side, from `at` on, to two pixels of `pooled`."""
+    y0, y1, y2, y3 = load_four(y, at, column)
+    z0, z1, z2, z3 = load_four(y, at + row, column)
+    store(larger(larger(y0, y1), larger(z0, z1)), pooled, to)
+    store(larger(larger(y2, y3), larger(z2, z3)), pooled, to + column)
 
 
 # Backward -----------------------------------------------------------------------------------------
