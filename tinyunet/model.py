@@ -73,8 +73,7 @@ class UNet:
         x = self._conv_relu(f"down{self.depth}.conv2", x, cache)
         x, cache["dropout"] = ops.dropout(x, self.dropout if train else 0, self.rng)
         for level in range(self.depth - 1, 0, -1):
-            x, cache[f"up{level}.upconv"] = ops.up_conv2d(x, *self._weights(f"up{level}.upconv"))
-            x, cache[f"up{level}.concat"] = ops.center_crop_concat(skips[level], x)
+            x = self._up_conv_concat(level, x, skips[level], cache)
             x = self._conv_relu(f"up{level}.conv1", x, cache)
             x = self._conv_relu(f"up{level}.conv2", x, cache)
         logits, cache["out"] = ops.conv2d(x, *self._weights("out"))  # no ReLU: these are logits
@@ -154,6 +153,13 @@ class UNet:
         name, pool = f"down{level}.conv2", f"down{level + 1}.pool"
         (y, cache[name]), (halved, cache[pool]) = ops.conv2d_relu_max_pool(x, *self._weights(name))
         return y, halved
+
+    def _up_conv_concat(self, level, x, skip, cache):
+        """Return the map of an expanding level: the skip, cropped, in front of x up-convolved."""
+        name, concat = f"up{level}.upconv", f"up{level}.concat"
+        weights = self._weights(name)
+        y, cache[name], cache[concat] = ops.up_conv2d_concat(x, *weights, skip)
+        return y
 
     def _conv_relu_backward(self, name, dy, cache, grads, need_dx=True):
         return self._store(name, ops.conv2d_relu_backward(dy, cache.pop(name), need_dx), grads)

@@ -15,6 +15,7 @@ time).
 import numpy as np
 
 from tinyunet.kernels import direct, elementwise, jit, pointwise, threads, winograd
+from tinyunet.kernels.workspace import empty
 
 
 class Saved(tuple):
@@ -103,6 +104,18 @@ def up_conv2d(x, weight, bias):
     """As `ops.up_conv2d`: a product whose rows are stored as the 2×2 patches they are."""
     x, weight = channels_last(x), np.ascontiguousarray(weight)
     return channels_first(pointwise.up_conv2x2(x, weight, bias)), Saved((x, weight))
+
+
+def up_conv2d_concat(x, weight, bias, skip):
+    """As `ops.up_conv2d_concat`: the patches are stored in their channels of the concatenation."""
+    x, weight, skip = channels_last(x), np.ascontiguousarray(weight), channels_last(skip)
+    n, height, width, _ = x.shape
+    first, channels = skip.shape[3], weight.shape[1]
+    y = empty((n, 2 * height, 2 * width, first + channels))
+    elementwise.crop_into(skip, 0, y)
+    pointwise.up_conv2x2_into(y.reshape(-1)[first:], first + channels, x, weight, bias)
+    shapes = channels_first(skip).shape, (n, channels, 2 * height, 2 * width)
+    return channels_first(y), Saved((x, weight)), shapes
 
 
 def up_conv2d_backward(dy, cache):

@@ -50,11 +50,18 @@ def max_pool2x2_backward(dy, x, dconcat=None):
 
 def crop_concat(skip, x):
     """y (N, h, w, C1 + C2): the centre of skip (N, H, W, C1), then x (N, h, w, C2)."""
-    n, height, width, channels = x.shape
-    y = empty((n, height, width, skip.shape[3] + channels))
-    top, left = (skip.shape[1] - height) // 2, (skip.shape[2] - width) // 2
-    _over_rows(_concat_rows, n * height, 2 * y.size, skip, x, top, left, y)
+    y = empty((*x.shape[:3], skip.shape[3] + x.shape[3]))
+    crop_into(skip, 0, y)
+    crop_into(x, skip.shape[3], y)
     return y
+
+
+def crop_into(source, channel, y):
+    """Copy the centre of source (N, H, W, C1) to y (N, h, w, C), from `channel` on."""
+    n, height, width, _ = y.shape
+    top, left = (source.shape[1] - height) // 2, (source.shape[2] - width) // 2
+    moved = 2 * n * height * width * source.shape[3]
+    _over_rows(_crop_rows, n * height, moved, source, top, left, channel, y)
 
 
 def softmax_cross_entropy(logits, labels, weights):
@@ -213,17 +220,14 @@ def _copy_pixels(source, at, step, target, to, to_step, pixels, channels):
 
 
 @jit
-def _concat_rows(first, last, skip, x, top, left, y):
-    _, height, width, channels = x.shape
-    _, skip_height, skip_width, skip_channels = skip.shape
-    both = skip_channels + channels
+def _crop_rows(first, last, source, top, left, channel, y):
+    _, height, width, both = y.shape
+    _, source_height, source_width, channels = source.shape
     for row in range(first, last):
-        n, i, to = row // height, row % height, row * width * both
-        at = ((n * skip_height + top + i) * skip_width + left) * skip_channels
-        _copy_pixels(skip, at, skip_channels, y, to, both, width, skip_channels)
-        _copy_pixels(
-            x, row * width * channels, channels, y, to + skip_channels, both, width, channels
-        )
+        n, i = row // height, row % height
+        at = ((n * source_height + top + i) * source_width + left) * channels
+        to = row * width * both + channel
+        _copy_pixels(source, at, channels, y, to, both, width, channels)
 
 
 @jit

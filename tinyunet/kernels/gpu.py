@@ -194,6 +194,13 @@ def center_crop_concat(skip, x):
     return gpu_ops.center_crop_concat(_gpu(x), skip, x), Saved((skip.shape, x.shape))
 
 
+def up_conv2d_concat(x, weight, bias, skip):
+    """As `ops.up_conv2d_concat`, one after the other."""
+    up, up_cache = up_conv2d(x, weight, bias)
+    y, cache = center_crop_concat(skip, up)
+    return y, up_cache, cache
+
+
 def center_crop_concat_backward(dy, cache):
     """As `ops.center_crop_concat_backward`."""
     skip_shape, x_shape = cache

@@ -24,6 +24,7 @@ from tinyunet.ops.max_pool2d import max_pool2d, max_pool2d_backward
 from tinyunet.ops.max_pool2d_skip import max_pool2d_skip_backward
 from tinyunet.ops.relu import relu, relu_backward
 from tinyunet.ops.up_conv2d import up_conv2d, up_conv2d_backward
+from tinyunet.ops.up_conv2d_concat import up_conv2d_concat
 
 __all__ = [
     "center_crop_concat",
@@ -46,4 +47,5 @@ __all__ = [
     "softmax_cross_entropy_backward",
     "up_conv2d",
     "up_conv2d_backward",
+    "up_conv2d_concat",
 ]

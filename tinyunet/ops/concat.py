@@ -15,13 +15,18 @@ def _centre(skip_shape, shape):
     return slice(top, top + shape[2]), slice(left, left + shape[3])
 
 
+def check_crop(skip_shape, shape):
+    """Raise ValueError where the batches differ or the skip is smaller than the map."""
+    if skip_shape[0] != shape[0] or skip_shape[2] < shape[2] or skip_shape[3] < shape[3]:
+        raise ValueError(f"skip {skip_shape} cannot be cropped to x {shape}")
+
+
 def center_crop_concat(skip, x):
     """Return y (N, C1 + C2, h, w): the centre of `skip`, then `x`; and the cache.
 
     Raises ValueError where the batches differ or `skip` is smaller than `x`.
     """
-    if skip.shape[0] != x.shape[0] or skip.shape[2] < x.shape[2] or skip.shape[3] < x.shape[3]:
-        raise ValueError(f"skip {skip.shape} cannot be cropped to x {x.shape}")
+    check_crop(skip.shape, x.shape)
     if kernels := faster("center_crop_concat", skip, x):
         return kernels.center_crop_concat(skip, x)
     rows, columns = _centre(skip.shape, x.shape)

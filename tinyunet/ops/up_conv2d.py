@@ -18,7 +18,7 @@ def up_conv2d(x, weight, bias):
     x: (N, C, h, w); weight: (C, O, 2, 2); bias: (O,). Returns y (N, O, 2h, 2w) and the cache.
     Raises ValueError where the shapes do not go together.
     """
-    _check_shapes(x, weight, bias)
+    check_up_shapes(x, weight, bias)
     if kernels := faster("up_conv2d", x, weight):
         return kernels.up_conv2d(x, weight, bias)
     n, channels, h, w = x.shape
@@ -48,7 +48,8 @@ def up_conv2d_backward(dy, cache):
     return dx, dweight, dbias
 
 
-def _check_shapes(x, weight, bias):
+def check_up_shapes(x, weight, bias):
+    """Raise ValueError unless the shapes are as `up_conv2d` wants them."""
     if x.ndim != 4 or weight.ndim != 4 or weight.shape[2:] != (2, 2):
         raise ValueError(
             f"x and weight must be (N, C, h, w) and (C, O, 2, 2): got {x.shape} and {weight.shape}"
