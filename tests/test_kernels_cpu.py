@@ -326,6 +326,8 @@ def test_what_is_taken_and_what_is_left_to_the_plain_operations():
         arrays = [contiguous] * 3
         arrays[place] = transposed
         assert not cpu.takes_sgd(*arrays)
+        arrays[place] = contiguous[:2]  # C-contiguous, but shorter
+        assert not cpu.takes_sgd(*arrays)
 
 
 def test_products_outside_the_threads_are_held_to_one_blas_thread_too(monkeypatch):

@@ -161,6 +161,29 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
 """)
 
 
+def test_a_child_forked_while_others_work_can_work_too():
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    run_program("""
+threads.set_threads(2)
+threads.run(lambda lane, share: None, range(2))  # what is compiled for it, now is
+over = False
+def hammer():
+    while not over:
+        threads.run(lambda lane, share: None, range(2))
+callers = [threading.Thread(target=hammer) for _ in range(4)]
+for caller in callers:
+    caller.start()
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        threads.run(lambda lane, share: None, range(2))
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+over = True
+""")
+
+
 def test_several_threads_at_once_each_get_all_their_blocks_done_thousands_of_times():
     threads.set_threads(3)
     sums = [0] * 8
@@ -354,6 +377,25 @@ def test_waits_in_vain_end_and_are_skipped_more_and_more(compiled, monkeypatch):
     count.wait(2)
     count.wait(2)
     assert looks == [waiting.PATIENCE] * 5  # one in vain after a good one counts as the first
+
+
+def test_two_that_wait_for_the_same_count_do_not_keep_it_from_looking(compiled, monkeypatch):
+    """Both saw one wait left to skip, and both counted it down."""
+    looks, wait = [], waiting._wait
+
+    def watched(other, value, number, target, patience, delay):
+        looks.append(patience)
+        return wait(other, value, number, target, patience, delay)
+
+    monkeypatch.setattr(waiting, "_wait", watched)
+    count = waiting.Count()
+    count.set(1)
+    count._to_skip = -1
+    count.wait(1)
+    assert looks == [waiting.PATIENCE]
+    count._to_skip = 1
+    count.wait(1)
+    assert count._to_skip == 0
 
 
 def test_the_lock_is_left_to_the_caller_for_a_while_when_a_job_is_there(compiled):

@@ -266,13 +266,13 @@ def test_tiles_at_a_time_fill_the_cache_and_are_worth_reading_the_filters():
     assert tiles(256, 128) == 256 * 128 // 384 // 6 * 6 == 84
 
 
-def test_many_channels_begins_where_the_filters_outgrow_the_cache():
+def test_the_way_by_channels_begins_where_the_filters_outgrow_the_cache():
     shape = (1, 102, 102, 128)
     assert winograd.way(shape, np.empty((512, 128, 3, 3), np.float32)) is winograd_by_channels
     assert winograd.way(shape, np.empty((511, 128, 3, 3), np.float32)) is winograd_by_tiles
 
 
-def test_many_channels_begins_where_the_filters_outgrow_the_tiles():
+def test_the_way_by_channels_begins_where_the_filters_outgrow_the_tiles():
     weight = np.empty((96, 192, 3, 3), np.float32)  # 64 times as many pairs as channels
     assert winograd.way((1, 34, 34, 192), weight) is winograd_by_channels  # 64 tiles
     assert winograd.way((1, 34, 35, 192), weight) is winograd_by_tiles  # 72

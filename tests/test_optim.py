@@ -161,3 +161,10 @@ def test_the_fast_step_is_the_plain_one_bit_for_bit(rng):
         assert (one[name] == two[name]).all()
         assert (fast.velocity[name] == slow.velocity[name]).all()
         assert (one[name] != start[name]).any()
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    sgd = SGD({"w": np.ones(4, np.float32)}, rate=0.1)
+    with pytest.raises(ValueError, match=r"the gradient of w has shape \(2,\), not \(4,\)"):
+        sgd.step({"w": np.ones(2, np.float32)})
+    assert (sgd.params["w"] == 1).all()

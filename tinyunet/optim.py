@@ -32,7 +32,15 @@ class SGD:
         self.velocity = {name: array_module(p).zeros_like(p) for name, p in params.items()}
 
     def step(self, grads):
-        """Update all parameters with `grads`, a dictionary of their names and shapes."""
+        """Update all parameters with `grads`, a dictionary of their names and shapes.
+
+        Raises ValueError for a gradient of another shape than its parameter's.
+        """
+        for name, param in self.params.items():
+            if grads[name].shape != param.shape:
+                raise ValueError(
+                    f"the gradient of {name} has shape {grads[name].shape}, not {param.shape}"
+                )
         if gpu.takes(*self.params.values(), *grads.values()):  # all of them in one launch
             gpu.momentum_update(self.params, self.velocity, grads, self.rate, self.momentum)
             return

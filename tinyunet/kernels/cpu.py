@@ -173,8 +173,9 @@ def softmax_cross_entropy_backward(cache):
 
 def takes_sgd(param, grad, velocity):
     """Whether the one-pass update can work in place: it walks through all three alike."""
-    alike = param.flags.c_contiguous and grad.flags.c_contiguous and velocity.flags.c_contiguous
-    return alike and takes(param, grad, velocity)
+    three = param, grad, velocity
+    alike = all(a.shape == param.shape and a.flags.c_contiguous for a in three)
+    return alike and takes(*three)
 
 
 def momentum_update(params, velocity, grads, rate, momentum):

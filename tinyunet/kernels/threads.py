@@ -50,6 +50,7 @@ def get_threads():
 def set_threads(n):
     """Let the kernels, numba's own parallel loops and BLAS use `n` threads.
 
+    Not while another thread computes: a layer is cut for the number it began with.
     Raises ValueError unless n is a positive whole number.
     """
     import numba
@@ -77,7 +78,7 @@ def one_blas_thread():
         yield
     finally:
         with _lock:
-            _state["inside"] -= 1
+            _state["inside"] = max(0, _state["inside"] - 1)
             if _state["inside"] == 0:
                 for library, n in zip(_blas, _state["blas_threads"], strict=True):
                     library.set_num_threads(n)
@@ -121,10 +122,15 @@ class _Worker:
         self.thread.start()
 
     def ask(self, job):
-        """Have `job` done, (call, lane, errors, over), or end the thread with None."""
+        """Have `job` done, (call, lane, errors, over), or end the thread with None.
+
+        Returns the job's number, which `done` will show.
+        """
         self.n_asked += 1
-        self.asked.set(self.n_asked)
+        number = self.n_asked
+        self.asked.set(number)
         self.jobs.put(job)
+        return number
 
     def _serve(self):
         n_done = 0
@@ -152,8 +158,7 @@ def _ask(*job):
     """Have a job done by the worker that was busy last, most likely awake, or by a new one."""
     with _lock:
         worker = _idle.pop() if _idle else _Worker()
-    worker.ask(job)
-    return worker, worker.n_asked
+    return worker, worker.ask(job)
 
 
 def _dismiss():
@@ -170,7 +175,7 @@ def cut(n_items, at_most=None, at_least=1):
     """Cut 0 … n_items into equal ranges [(first, last), …] of at most `at_most` items.
 
     There are at least as many ranges as threads, as far as the items go, but not more than can
-    have `at_least` items each: waking a thread takes as long as some 10,000 multiplications.
+    have `at_least` items each: to wake a thread takes longer than a little work.
     """
     pieces = 1 if at_most is None else -(-n_items // max(1, at_most))
     n = max(min(get_threads(), n_items // max(1, at_least)), pieces, 1)
@@ -179,11 +184,15 @@ def cut(n_items, at_most=None, at_least=1):
 
 
 def _forget_workers():
-    """A forked child has none of its parent's threads."""
+    """A forked child has none of its parent's threads, and its own copy of the lock."""
     _idle.clear()
     _state["inside"] = 0
+    _lock.release()
 
 
 atexit.register(_dismiss)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_workers)
+    # Nobody else may hold the lock at the moment of the fork: in the child it would never be free.
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget_workers
+    )

@@ -27,7 +27,7 @@ if numba is not None:
 
 
 class Count:
-    """A number from 0 upwards that one thread sets and one other waits for."""
+    """A number from 0 upwards that one thread sets and others, most often one, wait for."""
 
     def __init__(self):
         self._number = np.zeros(_APART, np.int64)
@@ -47,14 +47,14 @@ class Count:
         if not (available() and hasattr(time, "clock_gettime")):
             other.set(value)
             return
-        look = self._to_skip == 0
+        look = self._to_skip <= 0
         reached = _wait(other._number, value, self._number, number, PATIENCE if look else 0, delay)
         if look:
             # After 1, 2, 3, 4 … waits in vain: skip none, 1, 2, 4 … up to MOST_SKIPPED.
             self._in_vain = 0 if reached else self._in_vain + 1
             self._to_skip = min(2 ** min(self._in_vain, 60) // 4, MOST_SKIPPED)
         else:
-            self._to_skip -= 1
+            self._to_skip = max(0, self._to_skip - 1)  # two may wait, and both count down
 
 
 _NOBODYS = Count()

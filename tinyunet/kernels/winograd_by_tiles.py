@@ -93,9 +93,9 @@ def clear_rows(dx, first, last):
 
 @jit
 def backward_tiles(dy, x, y, U, first, last, V, dM, dU, dbias, dx):
-    """Make dU and dbias of the rows first … last - 1 of tiles, and (if U is not empty) the rows of
+    """Make dU and dbias of the rows first … last - 1 of tiles, and their rows of dx.
 
-    dx that belong to them. To the first two of these the row of tiles
+    dx only if U is not empty. To the first two of these the row of tiles
     before contributes as well. It is another thread's; its dV is made here once more.
     """
     tile_rows, tiles, block = (x.shape[1] + 1) // 4, (x.shape[2] + 1) // 4, V.shape[0]

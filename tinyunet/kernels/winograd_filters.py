@@ -1,6 +1,6 @@
 """Winograd F(4×4, 3×3), the filters: into the 36 positions, and the gradient back.
 
-Lesson: lessons/14-fast-on-a-cpu.md; the matrices are in `winograd.py`. U = G g Gᵀ is made in the
+Lesson: lessons/14-fast-on-a-cpu.md; the matrices are in `cook_toom.py`. U = G g Gᵀ is made in the
 order in which the products read it: panels of sixteen channels that a vector holds, and for each
 the channels that are summed over (see winograd_buffers.py). The forward needs panels of output
 channels, the gradient of the input needs the transpose, panels of input channels.

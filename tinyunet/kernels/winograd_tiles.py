@@ -1,6 +1,6 @@
 """Winograd F(4×4, 3×3), tile by tile: into the 36 positions and back, and both adjoints.
 
-Lesson: lessons/14-fast-on-a-cpu.md. The matrices and the reason why they work are in `winograd.py`.
+Lesson: lessons/14-fast-on-a-cpu.md. The matrices are made in `cook_toom.py`.
 
     x   (N, H, W, C)    input, channels last       V  (T, 36·C + 16)   Bᵀ d B  of each 6×6 tile
     y   (N, Ho, Wo, K)  output, channels last      M  (T, 36·K + 16)   V·U, position by position

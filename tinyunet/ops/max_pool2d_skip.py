@@ -1,10 +1,9 @@
 """The backward of a map that was used twice: halved by the pooling, and whole as a skip (figure 1).
 
 The skip's gradient comes first, on the way down the expanding path, and waits there until the
-pooling's arrives. It waits as it came, inside the gradient of the concatenation: with its zeros
-around it, it would be as large as the whole map. A kernel can then write each pixel of the sum
-once, instead of the zeros, the crop and the sum. Lessons: lessons/05-the-u.md,
-lessons/14-fast-on-a-cpu.md.
+pooling's arrives. It waits as it came, inside the gradient of the concatenation. A kernel can then
+write each pixel of the sum once, instead of the zeros around the crop, the crop and the sum.
+Lessons: lessons/05-the-u.md, lessons/14-fast-on-a-cpu.md.
 """
 
 from tinyunet.ops.concat import center_crop_concat_backward
