@@ -51,7 +51,7 @@ def assert_close(got, expected, bound):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_up_conv_is_the_loops_of_the_formula(shape, n_threads, monkeypatch):
     """With one thread and with three, however little there is to share out."""
-    monkeypatch.setattr(pointwise, "LITTLE", 1)
+    monkeypatch.setattr(threads, "LITTLE", 1)
     x, weight, bias, dy = layer(*shape)
     y, gradients = wanted(x, weight, bias, dy)
     before = threads.get_threads()

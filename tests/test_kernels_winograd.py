@@ -295,6 +295,7 @@ def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
     before = threads.get_threads()
     try:
         threads.set_threads(1)
+        monkeypatch.setattr(threads, "LITTLE", 1)  # else a layer as small stays in one thread
         monkeypatch.setattr(winograd_by_tiles, "tiles_at_a_time", lambda weight: 2**40)
         monkeypatch.setattr(winograd, "way", lambda shape, weight: winograd_by_tiles)
         y = winograd.conv3x3_relu(x, weight, bias)
@@ -318,3 +319,15 @@ def test_both_ways_of_sharing_work_give_the_same_for_any_number_of_threads(
     np.testing.assert_array_equal(gradients[0], reference[0])
     for got, wanted in zip(without_dx[1:], gradients[1:], strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(("products", "shares"), [(1, 1), (2, 2)])
+def test_a_thread_is_woken_for_enough_multiplications_only(products, shares):
+    weight = np.empty((16, 16, 3, 3), np.float32)
+    shape = (1, 4 * 20 + 2, 4 * 20 + 2, 16)  # 20 rows of 20 tiles: 3.7 million multiplications
+    before = threads.get_threads()
+    try:
+        threads.set_threads(2)
+        assert len(winograd_buffers.cut_rows(shape, weight, products)) == shares
+    finally:
+        threads.set_threads(before)

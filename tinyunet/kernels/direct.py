@@ -9,7 +9,16 @@ import numpy as np
 
 from tinyunet.kernels import threads
 from tinyunet.kernels.jit import jit
-from tinyunet.kernels.vector import LANES, keep_positive, load, multiply_add, relu, store, zeros
+from tinyunet.kernels.vector import (
+    LANES,
+    keep_positive,
+    load,
+    multiply_add,
+    relu,
+    sixteens,
+    store,
+    zeros,
+)
 from tinyunet.kernels.workspace import empty
 
 
@@ -48,11 +57,6 @@ def conv3x3_relu_filter_gradient(dy, x, weight, y):
     dweight = dtaps.sum(axis=0)[..., :out_channels].transpose(3, 2, 0, 1)
     dbias = dbias.sum(axis=0)[:out_channels]
     return np.ascontiguousarray(dweight, np.float32), dbias.astype(np.float32)
-
-
-def sixteens(channels):
-    """`channels` filled up to whole vectors."""
-    return -(-channels // LANES) * LANES
 
 
 def filled_up(image):

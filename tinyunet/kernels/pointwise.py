@@ -11,13 +11,11 @@ order in which they read it, and the pixels are dealt out to the threads.
 import numpy as np
 
 from tinyunet.kernels import threads
-from tinyunet.kernels.direct import sixteens
 from tinyunet.kernels.up_products import backward_pixels, forward_rows
-from tinyunet.kernels.vector import LANES
+from tinyunet.kernels.vector import LANES, sixteens
 from tinyunet.kernels.workspace import empty
 
 CHUNK = 2**18  # bytes of x worked on at a time: the bias is added while y is still in the cache
-LITTLE = 2**21  # multiplications: fewer are done before a second thread has woken up
 # Patches gathered at a time for the backward. The sums of dW are read and written once for each
 # time, and all of it should stay in the cache: 48 and 192 are no better.
 AT_A_TIME = 96
@@ -83,7 +81,7 @@ def up_conv2x2_into(y, step, x, weight, bias):
         for first, last in share:
             forward_rows(x, W, biases.reshape(-1), first, last, y, (out_channels, step, 2))
 
-    threads.run(work, threads.cut(n * height, at_least=LITTLE // (width * weight.size)))
+    threads.run(work, threads.cut(n * height, at_least=threads.LITTLE // (width * weight.size)))
 
 
 def up_conv2x2_backward(dy, x, weight):
@@ -95,7 +93,7 @@ def up_conv2x2_backward(dy, x, weight):
     W = empty((rows // LANES, columns, LANES))
     panels = W.reshape(rows // LANES, 2, 2, -1, LANES)
     panels[...] = filled.reshape(rows // LANES, LANES, -1, 2, 2).transpose(0, 3, 4, 2, 1)
-    shares = threads.cut(x.size // channels, at_least=LITTLE // weight.size)
+    shares = threads.cut(x.size // channels, at_least=threads.LITTLE // weight.size)
     dY, X = (empty((len(shares), AT_A_TIME, _odd_lines(size))) for size in (columns, rows))
     dW = empty((len(shares), rows, columns))
     dbias = np.zeros((len(shares), columns), np.float32)

@@ -21,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from tinyunet.kernels import waiting
 
+LITTLE = 2**21  # multiplications: fewer are done before another thread has woken up
 UNTIL_LOCK_IS_FREE = 10_000  # ns that a worker leaves Python's lock to its caller
 _VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _blas = ThreadpoolController().select(user_api="blas").lib_controllers

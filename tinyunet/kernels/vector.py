@@ -31,6 +31,11 @@ from tinyunet.kernels.jit import numba
 LANES, NONE = np.intp(16), np.intp(0)
 
 
+def sixteens(channels):
+    """`channels` filled up to whole vectors."""
+    return -(-channels // LANES) * LANES
+
+
 def _not_compiled(*_):
     raise TypeError("vectors of numbers exist inside compiled functions only")
 

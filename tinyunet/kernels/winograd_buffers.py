@@ -15,13 +15,12 @@ Where this was measured the products over the tiles took twice as long.
 import numpy as np
 
 from tinyunet.kernels import threads
-from tinyunet.kernels.vector import LANES
+from tinyunet.kernels.vector import LANES, sixteens
 from tinyunet.kernels.winograd_filters import transform_filters
 from tinyunet.kernels.winograd_products import ROWS
 from tinyunet.kernels.workspace import empty
 
 FEW_PAIRS = 2**13  # of channels: transforming less is not worth waking a thread for
-LITTLE = 2**21  # multiplications in a share: fewer are done before a thread has woken up
 
 
 def tile_grid(shape):
@@ -31,14 +30,11 @@ def tile_grid(shape):
 
 
 def cut_rows(shape, weight, products=1):
-    """Cut the rows of tiles into a share for each thread, but no share of LITTLE work."""
+    """Cut the rows of tiles into a share for each thread, but no share of too little work."""
     rows, tiles = tile_grid(shape)
-    return threads.cut(rows, at_least=-(-LITTLE // (36 * weight.size // 9 * tiles * products)))
-
-
-def sixteens(channels):
-    """`channels` filled up to whole vectors."""
-    return -(-channels // LANES) * LANES
+    return threads.cut(
+        rows, at_least=-(-threads.LITTLE // (36 * weight.size // 9 * tiles * products))
+    )
 
 
 def tile_buffer(tiles, channels, lanes=()):
