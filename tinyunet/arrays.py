@@ -5,13 +5,19 @@ trains and tests on NumPy. An operation that runs on both starts with `xp = arra
 then reads the same for either. Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = np.ndarray  # in annotations: an array of NumPy's, or the like of CuPy's
 
 
-def _first_line(error):
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
@@ -25,42 +31,162 @@ else:
 
 @dataclass(frozen=True)
 class Device:
-    """Where a network lives: `name` is "cpu" or "gpu:<index>", `xp` the module of its arrays."""
+    """Where a network lives.
+
+    Attributes
+    ----------
+    name : str
+        "cpu" or "gpu:<index>".
+    xp : module
+        Of its arrays: `numpy` or `cupy`.
+    index : int
+        Which GPU; 0 on the CPU.
+    """
 
     name: str
     xp: ModuleType
     index: int = 0
 
     @property
-    def is_gpu(self):
+    def is_gpu(self) -> bool:
         """True for a CUDA device."""
         return self.name != "cpu"
 
-    def asarray(self, array, dtype=None):
-        """Return `array` (NumPy or CuPy, from any device) as an array on this device."""
+    def __reduce__(self) -> tuple[Callable[..., "Device"], tuple[str]]:
+        """Copies and pickles hold the name: the module that stands behind it has neither."""
+        return select_device, (self.name,)
+
+    def asarray(self, array: Array, dtype: npt.DTypeLike | None = None) -> Array:
+        """Return an array on this device.
+
+        Parameters
+        ----------
+        array : Array
+            NumPy's or CuPy's, from any device.
+        dtype : dtype, optional
+            Of the result; the array's own by default.
+
+        Returns
+        -------
+        Array
+            The same numbers; a copy only where device or dtype ask for one.
+        """
         if not self.is_gpu:
             return np.asarray(to_numpy(array), dtype=dtype)
-        with self.xp.cuda.Device(self.index):
+        with self.current():
             return self.xp.asarray(array, dtype=dtype)
 
+    def current(self) -> AbstractContextManager[Any]:
+        """Make CuPy work here, in this thread.
 
-def array_module(x):
-    """Return the module, `numpy` or `cupy`, whose functions work on the array `x`."""
+        Returns
+        -------
+        context manager
+            Within it this is the current device; on the CPU it does nothing.
+        """
+        return self.xp.cuda.Device(self.index) if self.is_gpu else nullcontext()
+
+
+def array_module(x: Array) -> Any:
+    """Return the module whose functions work on an array.
+
+    Parameters
+    ----------
+    x : Array
+        NumPy's or CuPy's.
+
+    Returns
+    -------
+    module
+        `numpy` or `cupy`.
+    """
     return np if cupy is None else cupy.get_array_module(x)
 
 
-def to_numpy(x):
-    """Return `x` as a NumPy array, copied from the GPU if it lives there."""
+def to_numpy(x: Array) -> np.ndarray:
+    """Return an array as a NumPy array, copied from the GPU if it lives there.
+
+    Parameters
+    ----------
+    x : Array
+        NumPy's or CuPy's.
+
+    Returns
+    -------
+    numpy.ndarray
+        `x` itself if it is one.
+    """
     return np.asarray(x) if array_module(x) is np else cupy.asnumpy(x)
 
 
-def out_of_gpu_memory():
-    """Return the exceptions that mean that the GPU's memory is full, for an `except` clause."""
+def on_device_of(x: Array | None) -> AbstractContextManager[Any]:
+    """Make CuPy work where an array lives, in this thread.
+
+    Parameters
+    ----------
+    x : Array or None
+        NumPy's or CuPy's; None stands for no array at all.
+
+    Returns
+    -------
+    context manager
+        Within it the array's device is the current one; on the CPU it does nothing.
+    """
+    if x is None or array_module(x) is np:
+        return nullcontext()
+    device: Any = x.device  # CuPy's
+    return device
+
+
+def as_array(value: object, name: str) -> np.ndarray:
+    """Return an argument as a NumPy array, if NumPy can take it for one without losing anything.
+
+    Parameters
+    ----------
+    value : array_like
+        An array, or nested sequences of numbers of equal lengths.
+    name : str
+        What messages call the argument.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the dtype that came; a masked array without masked elements is taken for its data.
+
+    Raises
+    ------
+    ValueError
+        For nested sequences of unequal lengths, and for masked elements, which `numpy.asarray`
+        would take for numbers without a word.
+    """
+    if np.ma.is_masked(value):
+        count = np.ma.count_masked(value)
+        raise ValueError(f"{name} must not be masked, got {count} masked elements: fill them first")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got sequences of unequal lengths") from None
+
+
+def out_of_gpu_memory() -> tuple[type[Exception], ...]:
+    """Return the exceptions that mean that the GPU's memory is full, for an `except` clause.
+
+    Returns
+    -------
+    tuple of type
+        Empty without CuPy.
+    """
     return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
 
 
-def gpu_problem():
-    """Return None where a GPU can be used, else one line that says what is missing."""
+def gpu_problem() -> str | None:
+    """Return what keeps a GPU from being used.
+
+    Returns
+    -------
+    str or None
+        One line that says what is missing; None where a GPU can be used.
+    """
     if cupy is None:
         return (
             f"CuPy cannot be imported ({_WHY_NO_CUPY}); install it with "
@@ -85,11 +211,23 @@ def gpu_problem():
     return None
 
 
-def select_device(device="auto"):
-    """Return the `Device` called `device`: "auto", "cpu", "gpu" or "gpu:<index>".
+def select_device(device: "str | Device" = "auto") -> Device:
+    """Return a device by its name.
 
-    "auto" takes the first GPU when CuPy finds one and the CPU otherwise. Raises ValueError for a
-    name that is none of these, and for a GPU that is asked for and cannot be used, with the reason.
+    Parameters
+    ----------
+    device : {"auto", "cpu", "gpu", "gpu:<index>"} or Device
+        "auto" takes the first GPU where CuPy finds one and the CPU otherwise.
+
+    Returns
+    -------
+    Device
+        A `Device` that is given comes back as it is.
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of these, and for a GPU that cannot be used, with the reason.
     """
     if isinstance(device, Device):
         return device
@@ -106,9 +244,8 @@ def select_device(device="auto"):
     raise ValueError(f"device {device!r} cannot be used: {problem}")
 
 
-def _gpu(index):
+def _gpu(index: int) -> Device:
     count = cupy.cuda.runtime.getDeviceCount()
     if index >= count:
         raise ValueError(f"device 'gpu:{index}' does not exist: this machine has {count} GPU(s)")
-    cupy.cuda.Device(index).use()  # kernels are launched on the current device
     return Device(f"gpu:{index}", cupy, index)

@@ -16,15 +16,29 @@ import math
 
 import numpy as np
 
-DEEPEST = 30  # its smallest tile has 6 milliard pixels a side: nobody's network
+from tinyunet.arrays import Array
+
+DEEPEST = 30  # its smallest tile has 6 billion pixels a side
 
 
-def mirror(index, size):
-    """Where an image of `size` pixels is read for the (possibly outside) positions `index`.
+def mirror(index: Array | int, size: int) -> Array:
+    """Return where an image is read for positions that may lie outside of it.
 
     The edge pixel is not repeated (NumPy's "reflect": -1 reads 1), and the mirror image is
     mirrored again as often as it takes: positions run 0 ... size-1 ... 0 ... with a period of
-    2·(size-1). An image of one pixel is that pixel everywhere. `index`: an integer array.
+    2·(size-1). An image of one pixel is that pixel everywhere.
+
+    Parameters
+    ----------
+    index : Array or int
+        Integers of any shape: positions along one axis.
+    size : int
+        Pixels along that axis.
+
+    Returns
+    -------
+    Array
+        Integers of the same shape, 0 to size - 1.
     """
     if size == 1:
         return np.zeros_like(index)
@@ -32,7 +46,8 @@ def mirror(index, size):
     return np.where(index < size, index, 2 * (size - 1) - index)
 
 
-def _check_depth(depth):
+def _check_depth(depth: float) -> int:
+    """The depth as an int, if it is one that a U can have."""
     if depth != int(depth) or depth < 1:
         raise ValueError(f"depth {depth} is not a whole number of at least 1")
     if depth > DEEPEST:
@@ -40,39 +55,104 @@ def _check_depth(depth):
     return int(depth)
 
 
-def scale(depth):
-    """Return 2^(depth-1): how many input pixels one pixel at the bottom of the U stands for."""
+def scale(depth: int) -> int:
+    """Return how many input pixels one pixel at the bottom of the U stands for, along an axis.
+
+    Parameters
+    ----------
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    int
+        2^(depth-1).
+
+    Raises
+    ------
+    ValueError
+        For a depth that is not a whole number from 1 to 30; so do all functions here.
+    """
     return 2 ** (_check_depth(depth) - 1)
 
 
-def margin(depth):
-    """Return how many pixels the output is narrower than the input on each side (92 at depth 5)."""
+def margin(depth: int) -> int:
+    """Return how many pixels the output is narrower than the input on each side.
+
+    Parameters
+    ----------
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    int
+        92 at depth 5.
+    """
     return 6 * scale(depth) - 4
 
 
-def _smallest_bottom(depth):
-    """Return the smallest bottom size b whose output s·b − 4(s−1) has at least one pixel."""
+def _smallest_bottom(depth: int) -> int:
+    """The smallest bottom size b whose output s·b − 4(s−1) has at least one pixel."""
     s = scale(depth)
     return 4 * (s - 1) // s + 1
 
 
-def _input_for_bottom(bottom, depth):
+def _input_for_bottom(bottom: int, depth: int) -> int:
+    """The input size whose bottom has `bottom` pixels."""
     s = scale(depth)
     return s * (bottom + 4) + 4 * (s - 1)
 
 
-def smallest_size(depth):
-    """Return the smallest input size that gives any output (188 → 4 at depth 5)."""
+def smallest_size(depth: int) -> int:
+    """Return the smallest input size that gives any output.
+
+    Parameters
+    ----------
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    int
+        Pixels; 188, which gives 4, at depth 5.
+    """
     return _input_for_bottom(_smallest_bottom(depth), depth)
 
 
-def fits(size, depth):
-    """Return whether an input of `size` pixels meets an even size at every pooling."""
+def fits(size: int, depth: int) -> bool:
+    """Return whether an input meets an even size at every pooling.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along one axis.
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    bool
+        True for a legal input size.
+    """
     return size >= smallest_size(depth) and (size - smallest_size(depth)) % scale(depth) == 0
 
 
-def nearest_sizes(size, depth):
-    """Return the legal input sizes next to `size`: one below (if any) and one above, or itself."""
+def nearest_sizes(size: int, depth: int) -> list[int]:
+    """Return the legal input sizes next to a size.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along one axis.
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    list of int
+        One below (if any) and one above, or the size itself.
+    """
     smallest, s = smallest_size(depth), scale(depth)
     if size <= smallest:
         return [smallest]
@@ -80,8 +160,23 @@ def nearest_sizes(size, depth):
     return [below] if below == size else [below, below + s]
 
 
-def check_size(size, depth, name="size"):
-    """Raise ValueError, naming the nearest sizes that fit, unless an input of `size` fits."""
+def check_size(size: int, depth: int, name: str = "size") -> None:
+    """Raise unless an input of a size fits.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along one axis.
+    depth : int
+        Levels of the U, 5 in the paper.
+    name : str
+        What the message calls the size.
+
+    Raises
+    ------
+    ValueError
+        Naming the nearest sizes that fit.
+    """
     if not fits(size, depth):
         nearest = " and ".join(str(n) for n in nearest_sizes(size, depth))
         raise ValueError(
@@ -89,14 +184,50 @@ def check_size(size, depth, name="size"):
         )
 
 
-def output_size(size, depth):
-    """Return the output size of an input of `size` pixels. Raises ValueError if it does not fit."""
+def output_size(size: int, depth: int) -> int:
+    """Return the output size of an input size.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along one axis.
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    int
+        Pixels along the same axis.
+
+    Raises
+    ------
+    ValueError
+        If the size does not fit.
+    """
     check_size(size, depth)
     return size - 2 * margin(depth)
 
 
-def input_size(output, depth):
-    """Return the smallest legal input size whose output covers at least `output` pixels."""
+def input_size(output: int, depth: int) -> int:
+    """Return the smallest legal input size whose output covers a number of pixels.
+
+    Parameters
+    ----------
+    output : int
+        Pixels along one axis, at least 1.
+    depth : int
+        Levels of the U, 5 in the paper.
+
+    Returns
+    -------
+    int
+        Pixels along the same axis.
+
+    Raises
+    ------
+    ValueError
+        For an output below 1.
+    """
     if output < 1:
         raise ValueError(f"output {output} is not at least 1 pixel")
     smallest, s = smallest_size(depth), scale(depth)
@@ -104,84 +235,19 @@ def input_size(output, depth):
     return smallest + steps * s
 
 
-def legal_sizes(depth, at_most=1024):
-    """Return all input sizes up to `at_most` that fit `depth`, smallest first."""
+def legal_sizes(depth: int, at_most: int = 1024) -> list[int]:
+    """Return the input sizes that fit.
+
+    Parameters
+    ----------
+    depth : int
+        Levels of the U, 5 in the paper.
+    at_most : int
+        The largest that is wanted.
+
+    Returns
+    -------
+    list of int
+        Smallest first.
+    """
     return list(range(smallest_size(depth), int(at_most) + 1, scale(depth)))
-
-
-def level_sizes(size, depth):
-    """Return the sizes of the maps on the way through the U, as figure 1 prints them.
-
-    A list of (name, sizes): ("down1", [572, 570, 568]), …, ("up1", [392, 390, 388]). The first
-    number is what enters the two convolutions. Raises ValueError if `size` does not fit.
-    """
-    check_size(size, depth)
-    walk = []
-    for level in range(1, depth + 1):
-        walk.append((f"down{level}", [size, size - 2, size - 4]))
-        size = (size - 4) // 2
-    size = walk[-1][1][-1]
-    for level in range(depth - 1, 0, -1):
-        size = 2 * size
-        walk.append((f"up{level}", [size, size - 2, size - 4]))
-        size -= 4
-    return walk
-
-
-def layer_table(size, in_channels=1, n_classes=2, depth=5, base=64):
-    """Return a dict for every layer of the U, in the order of the data, for one tile of `size`.
-
-    name, shape (channels, height, width) of its output, parameters, flops (floating-point
-    operations of its forward, a multiplication and an addition counting two), and bytes of its
-    output in float32.
-    """
-    layers = []
-
-    def add(name, channels, side, parameters=0, flops_per_value=0):
-        values = channels * side * side
-        layers.append(
-            {
-                "name": name,
-                "shape": [channels, side, side],
-                "parameters": parameters,
-                "flops": values * flops_per_value,
-                "bytes": 4 * values,
-            }
-        )
-
-    def conv(name, out, entering, side, kernel):
-        nodes = entering * kernel * kernel
-        add(name, out, side, out * (nodes + 1), 2 * nodes)
-
-    channels = in_channels
-    for name, (top, first, second) in level_sizes(size, depth):
-        level = int(name.removeprefix("down").removeprefix("up"))
-        width = base * 2 ** (level - 1)
-        if name.startswith("up"):
-            # Each output value of the up-convolution adds up one tap of every input channel.
-            add(f"{name}.upconv", width, top, width * (4 * channels + 1), 2 * channels)
-            add(f"{name}.concat", 2 * width, top)
-            channels = 2 * width
-        elif level > 1:
-            add(f"{name}.pool", channels, top)
-        conv(f"{name}.conv1", width, channels, first, 3)
-        conv(f"{name}.conv2", width, width, second, 3)
-        channels = width
-    conv("out", n_classes, channels, layers[-1]["shape"][1], 1)
-    return layers
-
-
-def training_memory(size, in_channels=1, n_classes=2, depth=5, base=64):
-    """Return about how many bytes a training step on a tile of `size` needs on the CPU, float32.
-
-    Counted: every map that the backward needs again (the up-convolved ones live on in their
-    concatenation), two maps of the largest kind for the gradients on their way, parameters with
-    velocity and gradients, one transformed filter bank of the widest layer (36 values for 9), and
-    165 MB for Python and its libraries. `tests/test_memory.py` holds it against a measurement.
-    """
-    layers = layer_table(size, in_channels, n_classes, depth, base)
-    maps = sum(layer["bytes"] for layer in layers if not layer["name"].endswith("upconv"))
-    largest = max(layer["bytes"] for layer in layers)
-    parameters = 4 * sum(layer["parameters"] for layer in layers)
-    widest = base * 2 ** (depth - 1)
-    return maps + 2 * largest + 3 * parameters + 4 * 36 * widest**2 + 165_000_000

@@ -1,0 +1,63 @@
+"""How much memory is there, and how much of it is free: asked here and nowhere else.
+
+Lesson: lessons/10-overlap-tile.md.
+"""
+
+from pathlib import Path
+
+from tinyunet.arrays import Device
+
+_LINUX = Path("/proc/meminfo")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory(device: Device) -> int:
+    """Return the bytes that arrays of `device` could still take without anybody else giving way."""
+    if device.is_gpu:
+        free, _ = _of_gpu(device)
+        return free
+    free, _ = _of_machine()
+    return min(free, _of_control_group()[0])
+
+
+def total_memory(device: Device) -> int:
+    """Return the bytes that `device` has at all: of a container, those that it may use."""
+    if device.is_gpu:
+        _, total = _of_gpu(device)
+        return total
+    _, total = _of_machine()
+    return min(total, _of_control_group()[1])
+
+
+def _of_gpu(device: Device) -> tuple[int, int]:
+    """(free, total) bytes; free includes what CuPy's pool holds back for the next array."""
+    with device.xp.cuda.Device(device.index):
+        free, total = device.xp.cuda.runtime.memGetInfo()
+        return free + device.xp.get_default_memory_pool().free_bytes(), total
+
+
+def _of_machine() -> tuple[int, int]:
+    """(free, total) bytes: Linux says so itself, of other systems the library psutil knows."""
+    if _LINUX.exists():
+        lines = _LINUX.read_text(encoding="ascii").splitlines()
+        entries = dict(line.split(":", 1) for line in lines)
+        free, total = (int(entries[name].split()[0]) for name in ("MemAvailable", "MemTotal"))
+        return 1024 * free, 1024 * total
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.available, memory.total
+
+
+def _of_control_group() -> tuple[int, int]:
+    """(free, total) bytes of a container's limit (Linux, control groups version 2)."""
+    try:
+        limit, used = ((_CONTROL_GROUP / f"memory.{n}").read_text() for n in ("max", "current"))
+    except OSError:  # no such group, or not ours to read
+        return _NO_LIMIT, _NO_LIMIT
+    if limit.strip() == "max":
+        return _NO_LIMIT, _NO_LIMIT
+    return max(0, int(limit) - int(used)), int(limit)
+
+
+_NO_LIMIT = 2**63

@@ -1,0 +1,15 @@
+"""Kernels that stand in for the operations: numba for the CPU, CUDA C for the GPU.
+
+Importing this package registers them: `dispatch.py` is the table of which stands in for what, and
+when. Nothing of the rest of the package needs this folder to be there.
+Lessons: lessons/14-fast-on-a-cpu.md, lessons/15-fast-on-a-gpu.md.
+
+| file | what it holds |
+| --- | --- |
+| `counts.py` | operations and bytes of a training step, counted |
+| `equality.py` | kernels against texts: rows of `tinyunet gradcheck` |
+"""
+
+from tinyunet.backends import dispatch
+
+__all__ = ["dispatch"]
