@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from step import alternate
 
-from tinyunet import ops
-from tinyunet.kernels import cpu
-from tinyunet.kernels.threads import set_threads
-from tinyunet.ops import naive
-from tinyunet.ops.dispatch import plain
+from tinyunet import nn
+from tinyunet.backends.cpu import operations as cpu
+from tinyunet.backends.cpu.threads import set_threads
+from tinyunet.nn import plain
+from tinyunet.nn import reference as naive
 
 BOUND = 5e-6
 
@@ -63,7 +63,7 @@ def rungs(x, weight, bias):
             return torch.relu(torch.nn.functional.conv2d(*arrays)).numpy()
 
     return {
-        "im2col": lambda: in_plain(ops.conv2d_relu, x, weight, bias),
+        "im2col": lambda: in_plain(nn.conv2d_relu, x, weight, bias),
         "kernels": lambda: cpu.conv2d_relu(x_last, weight, bias)[0],
         "torch": lambda: theirs(layer),
         "torch channels-last": lambda: theirs(last),
@@ -98,7 +98,7 @@ def climb(channels, out_channels, size, repeats, machine):
     weight = rng.standard_normal((out_channels, channels, 3, 3), dtype=np.float32)
     bias = rng.standard_normal(out_channels, dtype=np.float32)
     functions = rungs(x, weight, bias)
-    wanted = in_plain(ops.conv2d_relu, *(a.astype(np.float64) for a in (x, weight, bias)))
+    wanted = in_plain(nn.conv2d_relu, *(a.astype(np.float64) for a in (x, weight, bias)))
     errors = {
         name: float(np.abs(function() - wanted).max() / wanted.max())
         for name, function in functions.items()

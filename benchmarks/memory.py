@@ -20,20 +20,20 @@ def child(side, base, tile):
         # Only what this side needs is imported, for libraries count too.
         import numpy as np
 
-        from tinyunet import ops
-        from tinyunet.model import UNet
-        from tinyunet.optim import SGD
+        from tinyunet import nn
+        from tinyunet.nn.sgd import SGD
+        from tinyunet.nn.unet import UNet
 
-        net = UNet(base=base, dropout=0, device="cpu")
+        net = UNet(base_channels=base, dropout=0, device="cpu")
         optimiser = SGD(net.params, 1e-3)
         rng = np.random.default_rng(0)
         x = rng.standard_normal((1, 1, tile, tile), dtype=np.float32)
         labels = rng.integers(0, 2, (1, tile - 184, tile - 184))
         for _ in range(3):
             logits, cache = net.forward(x)
-            _, loss_cache = ops.softmax_cross_entropy(logits, labels)
+            _, loss_cache = nn.softmax_cross_entropy(logits, labels)
             optimiser.step(
-                net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
+                net.backward(nn.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
             )
     else:
         import torch

@@ -16,7 +16,7 @@ import json
 import torch
 from step import alternate, compare, sides
 
-from tinyunet.kernels.threads import set_threads
+from tinyunet.backends.cpu.threads import set_threads
 
 
 def multiplications(base, tile, depth=5):

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch_unet import torch_unet
 
-from tinyunet import ops
-from tinyunet.kernels.threads import set_threads
-from tinyunet.model import UNet
-from tinyunet.optim import SGD
+from tinyunet import nn
+from tinyunet.backends.cpu.threads import set_threads
+from tinyunet.nn.sgd import SGD
+from tinyunet.nn.unet import UNet
 
 RATE, MOMENTUM = 1e-3, 0.99
 FORWARD_BOUND, PARAMETER_BOUND = 1e-5, 1e-5
@@ -32,7 +32,7 @@ class Ours:
     """The package's network, one tile and its labels; `forward()` and `step()` to be timed."""
 
     def __init__(self, base, tile, seed=0):
-        self.net = UNet(base=base, dropout=0, seed=seed, device="cpu")
+        self.net = UNet(base_channels=base, dropout=0, seed=seed, device="cpu")
         self.optimiser = SGD(self.net.params, RATE, MOMENTUM)
         rng = np.random.default_rng(seed)
         self.x = rng.standard_normal((1, 1, tile, tile), dtype=np.float32)
@@ -43,9 +43,9 @@ class Ours:
 
     def step(self):
         logits, cache = self.net.forward(self.x)
-        loss, loss_cache = ops.softmax_cross_entropy(logits, self.labels)
+        loss, loss_cache = nn.softmax_cross_entropy(logits, self.labels)
         self.optimiser.step(
-            self.net.backward(ops.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
+            self.net.backward(nn.softmax_cross_entropy_backward(loss_cache), cache, consume=True)
         )
         return float(loss)
 
