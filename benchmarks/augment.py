@@ -25,11 +25,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import numba
 import numpy as np
 from scipy import ndimage
 
 from tinyunet.augment import Transform, apply_transform
+from tinyunet.augment.resample import usable_cores
 
 SIDE = 512
 WORKER = """
@@ -178,9 +178,7 @@ def report(seconds, options):
     """Print the table of medians and write it as JSON if asked."""
     medians = {name: statistics.median(values) * 1e3 for name, values in seconds.items()}
     best = medians["tinyunet, all cores"]
-    print(
-        f"\n{SIDE}×{SIDE} float32 and uint8, {options.runs} runs, {numba.get_num_threads()} threads"
-    )
+    print(f"\n{SIDE}×{SIDE} float32 and uint8, {options.runs} runs, {usable_cores()} threads")
     print("| | median ms | smallest ms | times tinyunet |\n| --- | --- | --- | --- |")
     for name, median in medians.items():
         print(f"| {name} | {median:.2f} | {min(seconds[name]) * 1e3:.2f} | {median / best:.1f} |")

@@ -15,10 +15,10 @@ from train_torch import make_peer, step
 
 from tinyunet import UNet, predict_tiled
 from tinyunet.cli.demo_command import SETTINGS, demo_data
-from tinyunet.data import normalise
-from tinyunet.data.split import split
-from tinyunet.feed import draw_tile, prepare_slices
-from tinyunet.validation import validate
+from tinyunet.images import normalise
+from tinyunet.images.split import split
+from tinyunet.training.tiles import draw_tile, prepare_slices
+from tinyunet.training.validation import validate
 
 
 def main():
@@ -27,16 +27,17 @@ def main():
     steps = parser.parse_args().steps
     dataset, images, labels = demo_data()
     training, validation = (prepare_slices(part, SETTINGS) for part in split(dataset, SETTINGS))
-    net = UNet(depth=SETTINGS.depth, base=SETTINGS.base, dropout=0, seed=SETTINGS.seed)
+    net = UNet(1, 2, SETTINGS.depth, SETTINGS.base_channels, dropout=0, seed=SETTINGS.seed)
     peer = make_peer(net)
-    optimiser = torch.optim.SGD(peer.parameters(), lr=SETTINGS.rate, momentum=SETTINGS.momentum)
+    optimiser = torch.optim.SGD(peer.parameters(), lr=SETTINGS.lr, momentum=SETTINGS.momentum)
     best = (1.0, 0, None)
     for number in range(1, steps + 1):
         step(peer, optimiser, draw_tile(training, SETTINGS, number))
         if number % SETTINGS.val_every == 0 or number == steps:
             params = {name: value.numpy().copy() for name, value in peer.state_dict().items()}
             net.load(params)
-            best = min(best, (validate(net, validation, SETTINGS)[1], number, params))
+            found, _ = validate(net, validation, SETTINGS, number)
+            best = min(best, (found.pixel_error_rate, number, params))
     net.load(best[2])
     wrong = [
         ((predict_tiled(net, normalise(image))[1] > 0.5) != (label > 0)).mean()

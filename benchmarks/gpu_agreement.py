@@ -14,15 +14,15 @@ import sys
 import numpy as np
 
 from tinyunet.arrays import gpu_problem, to_numpy
+from tinyunet.backends.cuda.graph_step import GraphStep
 from tinyunet.geometry import output_size
-from tinyunet.kernels import gpu
-from tinyunet.kernels.gpu_graph import GraphStep
-from tinyunet.model import UNet
-from tinyunet.optim import SGD
-from tinyunet.train import training_gradients
+from tinyunet.nn.precision import precision as use_precision
+from tinyunet.nn.sgd import SGD
+from tinyunet.nn.unet import UNet
+from tinyunet.training.step import training_gradients
 
 TILE = 204
-OPTIONS = {"base": 8, "depth": 4, "seed": 3}
+OPTIONS = {"base_channels": 8, "depth": 4, "seed": 3}
 LIMITS = {"float32": 5e-3, "tf32": 3e-2, "bf16": 3e-1}
 
 
@@ -39,7 +39,7 @@ def batches(count):
 def train(device, steps, recorded=False):
     """Return the losses of `steps` steps and the parameters after them."""
     net = UNet(device=device, **OPTIONS)
-    sgd = SGD(net.params, rate=1e-3, momentum=0.9)
+    sgd = SGD(net.params, lr=1e-3, momentum=0.9)
     graph = GraphStep(net, sgd, (1, 1, TILE, TILE)) if recorded else None
     losses = []
     for batch in batches(steps):
@@ -48,10 +48,7 @@ def train(device, steps, recorded=False):
             continue
         loss, grads = training_gradients(net, *batch)
         losses.append(float(loss))
-        if device == "cpu":
-            sgd.step(grads)
-        else:
-            gpu.momentum_update(net.params, sgd.velocity, grads, sgd.rate, sgd.momentum)
+        sgd.step(grads)
     if recorded and graph.replays != steps - 1:
         raise AssertionError(f"only {graph.replays} of {steps} steps were replayed")
     return [float(loss) for loss in losses], {k: to_numpy(p) for k, p in net.params.items()}
@@ -69,7 +66,7 @@ def gradient_errors():
     size = sum(np.linalg.norm(g) ** 2 for g in exact.values())
     errors = {}
     for precision in LIMITS:
-        with gpu.precision(precision):
+        with use_precision(precision):
             _, grads = training_gradients(UNet(device="gpu", **OPTIONS), *batch)
         off = sum(np.linalg.norm(to_numpy(g) - exact[k]) ** 2 for k, g in grads.items())
         errors[precision] = float(np.sqrt(off / size))
@@ -80,11 +77,14 @@ def main():
     """Run the checks, print a table, exit with 1 if any fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--small", action="store_true", help="a smaller network, to rehearse")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
     problem = gpu_problem()
     if problem is not None:
         sys.exit(f"no GPU: {problem}")
+    if args.small:
+        globals()["TILE"], OPTIONS["base_channels"], OPTIONS["depth"] = 44, 5, 3
     on_gpu = train("gpu", args.steps)
     again, recorded = train("gpu", args.steps), train("gpu", args.steps, recorded=True)
     errors = gradient_errors()

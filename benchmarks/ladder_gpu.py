@@ -1,56 +1,62 @@
 """The ladder of the GPU path, rung by rung, against PyTorch on the same GPU in the same run.
 
-    python benchmarks/ladder_gpu.py [--base 64 --tile 572] [--rungs update graph] [--rounds 7]
-                                    [--kernels] [--json FILE]
+    python benchmarks/ladder_gpu.py [--base 64 --tile 572] [--rungs update graph] [--rounds 5]
 
-First the count: operations and bytes of a step, and the floors they set. Then every rung is held to
-PyTorch's strict float32 loss and gradients, and only then timed: rounds in turn, several steps a
-sample, medians of device events. PyTorch runs with cudnn.benchmark in both memory formats; a
-rung's share is of the faster one in the rung's precision. `--kernels` adds a table of where an
-unrecorded step spends its time. Needs a GPU, CuPy and PyTorch with CUDA.
+First the roofline bounds of this card, by its measured rates. Then each contestant, what matters
+first: its loss and gradients are held to PyTorch's strict float32, then it is timed, and its line
+is printed at once; one that fails is named and the others run. In the rounds after that all take
+turns once more, several steps a sample, medians of device events, as long as there is time. PyTorch
+runs with cudnn.benchmark in both memory formats, its channels-last step recorded as a graph too; a
+rung's share is of PyTorch's fastest in the rung's precision. Needs a GPU, CuPy, PyTorch with CUDA.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
+import time
 
 import numpy as np
 from gpu_peers import RUNGS, Rung, TorchStep, relative_error
 
 from tinyunet import geometry
 from tinyunet.arrays import gpu_problem, select_device
-from tinyunet.kernels import gpu
-from tinyunet.kernels.counts import count_step
+from tinyunet.backends.counts import count_step
+from tinyunet.nn.precision import PRECISIONS
 
 STEPS = 5  # in a sample
 LIMIT = 5e-3  # relative error of strict float32: a few ReLUs among 10⁸ fall the other way
-PRECISIONS = ("float32", "tf32", "bf16")
 BARS = {(64, "float32"): 0.70, (64, "tf32"): 1.00, (64, "bf16"): 1.20, (16, "float32"): 0.50}
-H200 = {"float32": 67e12, "tf32": 494e12, "bf16": 989e12, "bytes": 4.8e12}  # the datasheet's, dense
 
 
-def print_floors(base, tile):
-    """Print what a step must do and move, and what that takes on an H200."""
-    counts = count_step(tile, base=base)
-    print(f"\nbase {base}, tile {tile}: {counts.direct / 1e9:.0f} GFLOP directly, ", end="")
+def print_bounds(base, tile):
+    """Print what a step must do and move, and the times that today's rates make of it."""
+    counts = count_step(tile, base_channels=base)
+    print(f"base {base}, tile {tile}: {counts.direct / 1e9:.0f} GFLOP directly, ", end="")
     print(
         f"{counts.winograd / 1e9:.0f} with Winograd; {counts.bytes / 1e9:.2f} GB at least, ", end=""
     )
-    print(f"{counts.winograd_bytes / 1e9:.2f} GB more for Winograd's transforms")
-    for name, precision, winograd in (
-        ("float32, direct", "float32", False),
-        ("float32, Winograd", "float32", True),
-        ("tf32, direct", "tf32", False),
-        ("bf16, direct", "bf16", False),
+    print(f"{counts.winograd_bytes / 1e9:.2f} GB more for Winograd's transforms", flush=True)
+    path = os.path.join(os.environ.get("GPU_LOGS", ""), "machine.json")
+    if not os.path.exists(path):
+        return  # gpu_machine.py has not measured this card
+    with open(path, encoding="utf-8") as file:
+        facts = json.load(file)
+    for precision, winograd in (
+        ("float32", False),
+        ("float32", True),
+        ("tf32", False),
+        ("bf16", False),
     ):
-        work, move = counts.floors(H200[precision], H200["bytes"], winograd)
-        print(f"  floors on an H200, {name:18} {work:6.2f} ms arithmetic, {move:5.2f} ms memory")
-    return counts
+        work, move = counts.floors(facts["rates"][precision], facts["rates"]["copy"], winograd)
+        name = f"{precision}, {'Winograd' if winograd else 'direct'}"
+        times = f"{work:6.2f} ms arithmetic, {move:5.2f} ms memory"
+        print(f"  bounds on {facts['card']}, {name:18} {times}")
 
 
 def random_batch(tile):
-    """Return (x, labels, weights) of one tile, random and fixed."""
+    """Return (x, labels, weight_map) of one tile, random and fixed."""
     rng = np.random.default_rng(20150518)
     out = geometry.output_size(tile, 5)
     x = rng.standard_normal((1, 1, tile, tile), dtype=np.float32)
@@ -58,25 +64,36 @@ def random_batch(tile):
     return x, labels, rng.uniform(0.5, 2, (1, out, out)).astype(np.float32)
 
 
-def validate(contestants, batch):
-    """Return {name: error to PyTorch's strict float32 gradients}, or raise AssertionError.
+def makers(names, base, shape):
+    """Return [(name, function that makes the contestant)], what matters first."""
+    params = Rung("graph", base, shape).net.params
 
-    Strict float32 may be off by LIMIT; a rung in tf32 or bf16 by twice what PyTorch is off there.
-    """
-    reference = next(c for c in contestants if c.name == "PyTorch, float32, contiguous")
-    loss, grads = reference.gradients(*batch)
-    errors = {}
-    for contestant in contestants:
-        got_loss, got = contestant.gradients(*batch)
-        error = abs(got_loss - loss) / abs(loss)
-        errors[contestant.name] = max(error, relative_error(got, grads))
-    for contestant in contestants:
-        peers = [e for n, e in errors.items() if n.startswith(f"PyTorch, {contestant.precision}")]
-        limit = LIMIT if contestant.precision == "float32" else 2 * max(peers)
-        if not errors[contestant.name] <= limit:
-            error = errors[contestant.name]
-            raise AssertionError(f"{contestant.name}: off by {error:.1e}, allowed {limit:.1e}")
-    return errors
+    def torch_step(*options):
+        return lambda: TorchStep(params, base, *options)
+
+    found = []
+    for precision in PRECISIONS:
+        rung = "graph" if precision == "float32" else f"graph, {precision}"
+        if rung in names:
+            found.append((rung, lambda rung=rung: Rung(rung, base, shape)))
+        formats = ((True, False), (False, False), (True, True))
+        found += [(f"PyTorch, {precision}", torch_step(precision, *f)) for f in formats]
+    found += [
+        (name, lambda name=name: Rung(name, base, shape))
+        for name in reversed(RUNGS)
+        if name in names and not name.startswith("graph")
+    ]
+    return found
+
+
+def error_of(contestant, batch, reference):
+    """Return the error of loss and gradients, or raise AssertionError where it is too large."""
+    loss, grads = contestant.gradients(*batch)
+    error = max(abs(loss - reference[0]) / abs(reference[0]), relative_error(grads, reference[1]))
+    limit = {"float32": LIMIT, "tf32": 0.1, "bf16": 0.5}[contestant.precision]
+    if not error <= limit:
+        raise AssertionError(f"off by {error:.1e}, allowed {limit:.1e}")
+    return error
 
 
 def sample(xp, contestant, batch):
@@ -91,71 +108,65 @@ def sample(xp, contestant, batch):
     return xp.cuda.get_elapsed_time(start, stop) / STEPS
 
 
-def measure(xp, contestants, batch, rounds):
-    """Return {name: median ms a step}, contestants taking turns."""
-    for contestant in contestants:
-        for _ in range(3):  # compile, choose algorithms, record
-            contestant.step(*batch)
-        if not contestant.is_recorded():
-            raise AssertionError(f"{contestant.name}: the step was not recorded as a graph")
-    samples = {c.name: [] for c in contestants}
-    for _ in range(rounds):
-        for contestant in contestants:
-            samples[contestant.name].append(sample(xp, contestant, batch))
-    return {name: statistics.median(values) for name, values in samples.items()}
+class Ladder:
+    """The contestants so far, their samples, and what went wrong."""
 
+    def __init__(self, xp, base, batch):
+        self.xp, self.base, self.batch = xp, base, batch
+        self.contestants, self.samples, self.errors, self.failed = [], {}, {}, {}
 
-def kernel_table(xp, base, batch):
-    """Print how the time of an unrecorded float32 step is spread over the kernels."""
-    rung = Rung("update", base, batch[0].shape)
-    rung.step(*batch)
-    device, spans = gpu._gpu(next(iter(rung.net.params.values()))), []
+    def add(self, name, make, reference):
+        """Make a contestant, hold it to the reference, time it, print its line."""
+        try:
+            contestant = make()
+            self.errors[contestant.name] = error_of(contestant, self.batch, reference)
+            for _ in range(3):  # compile, choose algorithms, record
+                contestant.step(*self.batch)
+            contestant.check()
+            self.samples[contestant.name] = [sample(self.xp, contestant, self.batch)]
+        except Exception as error:
+            self.failed[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            print(f"  {name}: FAILED, {self.failed[name]}", flush=True)
+            self.xp.cuda.Device().synchronize()  # raises where nothing runs any more
+            return
+        self.contestants.append(contestant)
+        print(self.line(contestant), flush=True)
 
-    def timed(name, start_work):
-        def start(*arguments):
-            events = xp.cuda.Event(), xp.cuda.Event()
-            events[0].record()
-            start_work(*arguments)
-            events[1].record()
-            spans.append((arguments[1] if name is None else name, events))
+    def round(self):
+        """Time every contestant once more."""
+        for contestant in self.contestants:
+            self.samples[contestant.name].append(sample(self.xp, contestant, self.batch))
 
-        return start
+    def share(self, contestant):
+        """Return its time as a share of PyTorch's fastest in its precision, None without one."""
+        peers = [
+            statistics.median(self.samples[c.name])
+            for c in self.contestants
+            if c.name.startswith("PyTorch") and c.precision == contestant.precision
+        ]
+        return statistics.median(self.samples[contestant.name]) / min(peers) if peers else None
 
-    device._start, device._multiply = (
-        timed(None, device._start),
-        timed("(cuBLAS)", device._multiply),
-    )
-    rung.step(*batch)
-    del device._start, device._multiply  # the class's own again
-    xp.cuda.Device().synchronize()
-    totals = {}
-    for name, events in spans:
-        count, total = totals.get(name, (0, 0.0))
-        totals[name] = count + 1, total + xp.cuda.get_elapsed_time(*events)
-    print("  kernel               launches      ms")
-    for name, (count, total) in sorted(totals.items(), key=lambda item: -item[1][1]):
-        print(f"  {name:20} {count:8} {total:7.3f}")
-    return totals
+    def line(self, contestant):
+        """Return what is known of a contestant: time, share, bar, error."""
+        time, share = statistics.median(self.samples[contestant.name]), self.share(contestant)
+        bar = BARS.get((self.base, contestant.precision))
+        if not contestant.name.startswith("graph") or share is None:
+            bar = None
+        mark = "" if bar is None else f"{bar:.2f} {'met' if share <= bar else 'MISSED'}"
+        shown = "" if share is None else f"{share:.2f}"
+        error = self.errors[contestant.name]
+        return f"  {contestant.name:38} {time:8.3f} ms {shown:>6} {mark:12} {error:.1e}"
 
-
-def report(times, errors, base):
-    """Print one line a contestant, with its share of PyTorch's time and the bar it is held to."""
-    best = {
-        precision: min(t for name, t in times.items() if name.startswith(f"PyTorch, {precision}"))
-        for precision in PRECISIONS
-    }
-    print("  contestant                            ms   share   bar   gradients' error")
-    rows = {}
-    for name, time in times.items():
-        precision = RUNGS[name][1] if name in RUNGS else name.split(", ")[1]
-        share = time / best[precision]
-        is_last = name.startswith("graph")
-        bar = BARS.get((base, precision)) if is_last else None
-        mark = "" if bar is None else ("met" if share <= bar else "MISSED")
-        shown = "" if bar is None else f"{bar:.2f}"
-        print(f"  {name:34} {time:7.3f} {share:6.2f}  {shown:>5} {mark:6} {errors[name]:.1e}")
-        rows[name] = {"ms": time, "share": share, "bar": bar, "error": errors[name]}
-    return rows
+    def report(self):
+        """Return {name: figures}."""
+        return {
+            c.name: {
+                "samples": self.samples[c.name],
+                "share": self.share(c),
+                "error": self.errors[c.name],
+            }
+            for c in self.contestants
+        }
 
 
 def main():
@@ -163,30 +174,35 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", type=int, default=64)
     parser.add_argument("--tile", type=int, default=572)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=60, help="no new round after these")
     parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=list(RUNGS))
-    parser.add_argument("--kernels", action="store_true", help="where a step spends its time")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
-    counts = print_floors(args.base, args.tile)
-    problem = gpu_problem()
-    if problem is not None:
-        sys.exit(f"no GPU: {problem}")
-    xp = select_device("gpu").xp
-    batch = random_batch(args.tile)
-    contestants = [Rung(name, args.base, batch[0].shape) for name in args.rungs]
-    contestants += [
-        TorchStep(contestants[0].net.params, args.base, precision, channels_last)
-        for precision in PRECISIONS
-        for channels_last in (False, True)
-    ]
-    errors = validate(contestants, batch)
-    rows = report(measure(xp, contestants, batch, args.rounds), errors, args.base)
-    totals = kernel_table(xp, args.base, batch) if args.kernels else {}
-    if args.json:
-        result = {"base": args.base, "tile": args.tile, "counts": vars(counts), "steps": rows}
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(result | {"kernels": totals}, file, indent=1)
+    print_bounds(args.base, args.tile)
+    begun = time.monotonic()
+    if gpu_problem() is not None:
+        sys.exit(f"no GPU: {gpu_problem()}")
+    xp, batch = select_device("gpu").xp, random_batch(args.tile)
+    found = makers(args.rungs, args.base, batch[0].shape)
+    strict = next(make for name, make in found if name == "PyTorch, float32")()
+    reference = strict.gradients(*batch)
+    del strict
+    ladder = Ladder(xp, args.base, batch)
+    print(
+        "  contestant                                ms  share of PyTorch, bar, error", flush=True
+    )
+    for name, make in found:
+        ladder.add(name, make, reference)
+    for _ in range(args.rounds - 1):
+        if time.monotonic() - begun < args.seconds:
+            ladder.round()
+    print("  medians of all rounds", *map(ladder.line, ladder.contestants), sep="\n", flush=True)
+    if "GPU_LOGS" in os.environ:
+        name = f"ladder-{args.base}-{args.tile}.json"
+        result = {"base": args.base, "tile": args.tile, "steps": ladder.report()}
+        with open(os.path.join(os.environ["GPU_LOGS"], name), "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+    sys.exit(1 if ladder.failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Time the ISBI 2012 scores: python benchmarks/metrics.py [--slice N] [--repeats N] [--json FILE]
 
-The peer is a plain SciPy / NumPy version of the same component and overlap steps, run beside ours
-on the same masks and compared with it first. With the challenge's slices in ../shared/data the
-proposal is made from a real slice, otherwise from synthetic membranes.
+The peer is a plain NumPy version of the overlaps, run beside ours on the same masks and compared
+with it first. With the challenge's slices in ../shared/data the prediction is made from a real
+slice, otherwise from synthetic membranes.
 """
 
 import argparse
@@ -15,11 +15,11 @@ import numpy as np
 from scipy import ndimage
 
 from tinyunet import metrics
-from tinyunet.metrics.components import label_components
 from tinyunet.metrics.inputs import is_white, thresholds
-from tinyunet.metrics.overlap import count_overlaps, group_pixels
+from tinyunet.metrics.overlap import count_overlaps, group_components
 from tinyunet.metrics.thinning import thin
 from tinyunet.metrics.warping import slice_mismatches
+from tinyunet.weight_map.instances import connected_components
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data/isbi2012"
 
@@ -49,21 +49,16 @@ def real_slice(number):
     return (image, label), f"ISBI 2012 training slice {number}"
 
 
-def noisy_proposal(image, label, seed=0):
+def noisy_prediction(image, label, seed=0):
     """A plausible network output, float32 in 0..1: blurred label, some image, smooth noise."""
     rng = np.random.default_rng(seed)
     soft = ndimage.gaussian_filter((label > 0).astype(float), 2.0)
-    grey = ndimage.gaussian_filter(image / 255.0, 1.0)
+    blurred = ndimage.gaussian_filter(image / 255.0, 1.0)
     noise = rng.normal(size=label.shape) + 6 * ndimage.gaussian_filter(
         rng.normal(size=label.shape), 2.0
     )
-    logit = 6 * (soft - 0.5) + 4 * (grey - grey.mean()) + 1.5 * noise
+    logit = 6 * (soft - 0.5) + 4 * (blurred - blurred.mean()) + 1.5 * noise
     return (1 / (1 + np.exp(-logit))).astype(np.float32)
-
-
-def peer_components(white):
-    """SciPy's 4-connected components."""
-    return ndimage.label(white)
 
 
 def peer_overlaps(label_ids, ids):
@@ -93,27 +88,23 @@ def main():
     arguments = parser.parse_args()
 
     (image, label), source = real_slice(arguments.slice)
-    proposal = noisy_proposal(image, label)
-    scores = metrics.isbi2012(proposal, label)  # compiles
-    white = is_white(proposal, thresholds()[5])
-    groups = group_pixels(label > 0)
-    ids, count = label_components(white)
-    peer_ids, peer_count = peer_components(white)
-    assert count == peer_count
-    assert np.array_equal(ids, peer_ids), "components differ from SciPy's"
-    label_ids = label_components(label > 0)[0]
+    prediction = noisy_prediction(image, label)
+    scores = metrics.isbi2012(label, prediction)  # compiles
+    white = is_white(prediction, thresholds()[5])
+    groups = group_components(label > 0)
+    ids, count = connected_components(white)
+    label_ids = connected_components(label > 0)[0]
     overlap = count_overlaps(groups, ids, count)
     for ours, theirs in zip(overlap, peer_overlaps(label_ids, ids), strict=True):
         assert np.array_equal(ours, theirs), "overlaps differ from NumPy's"
 
     steps = {
-        "isbi2012, all scores, 11 thresholds": lambda: metrics.isbi2012(proposal, label),
-        "components, one threshold": lambda: label_components(white),
-        "components, SciPy": lambda: peer_components(white),
+        "isbi2012, all scores, 11 thresholds": lambda: metrics.isbi2012(label, prediction),
+        "components (SciPy), one threshold": lambda: connected_components(white),
         "overlaps, one threshold": lambda: count_overlaps(groups, ids, count),
         "overlaps, NumPy unique": lambda: peer_overlaps(label_ids, ids),
         "thinning, one threshold": lambda: thin(ids, count),
-        "warping, one threshold": lambda: slice_mismatches(label > 0, proposal, thresholds()[5]),
+        "warping, one threshold": lambda: slice_mismatches(label > 0, prediction, thresholds()[5]),
     }
     seconds = {name: [] for name in steps}
     for _ in range(arguments.repeats):
@@ -126,7 +117,9 @@ def main():
     for name, score in scores.items():
         print(f"  {name:38s} {score:9.6g}")
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"seconds": medians, "scores": scores}))
+        Path(arguments.json).write_text(
+            json.dumps({"seconds": medians, "scores": scores.to_dict()})
+        )
 
 
 if __name__ == "__main__":

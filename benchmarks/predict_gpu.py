@@ -17,8 +17,8 @@ import numpy as np
 
 from tinyunet import geometry
 from tinyunet.arrays import gpu_problem, to_numpy
-from tinyunet.model import UNet
-from tinyunet.predict import predict_tiled
+from tinyunet.inference.predict import predict_tiled
+from tinyunet.nn.unet import UNet
 
 BAR_MS, BAR_SHARE = 50.0, 1.00
 
@@ -26,6 +26,7 @@ BAR_MS, BAR_SHARE = 50.0, 1.00
 def torch_predictor(params, base, size, channels_last):
     """Return a function of a standardised image (H, W) that gives probabilities (2, H, W)."""
     import torch
+    from gpu_peers import TORCH_DEVICE
     from torch_unet import torch_unet
 
     torch.backends.cudnn.benchmark = True
@@ -33,14 +34,14 @@ def torch_predictor(params, base, size, channels_last):
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = torch_unet(base=base)
     model.load_state_dict({k: torch.from_numpy(to_numpy(p)) for k, p in params.items()})
-    model = model.cuda().to(memory_format=layout).eval()
+    model = model.to(TORCH_DEVICE).to(memory_format=layout).eval()
     tile, margin = geometry.input_size(size, 5), geometry.margin(5)
     after = tile - size - margin
 
     def predict(image):
         padded = np.pad(image, (margin, after), mode="reflect")[None, None]
         with torch.inference_mode():
-            x = torch.from_numpy(padded).cuda().to(memory_format=layout)
+            x = torch.from_numpy(padded).to(TORCH_DEVICE).to(memory_format=layout)
             p = torch.softmax(model(x), dim=1)
         return p[0, :, :size, :size].cpu().numpy()
 
@@ -53,15 +54,18 @@ def main():
     parser.add_argument("--base", type=int, default=64)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--small", action="store_true", help="tiny sizes, to rehearse")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
+    if args.small:
+        args.base, args.size, args.rounds = 4, 40, 1
     problem = gpu_problem()
     if problem is not None:
         sys.exit(f"no GPU: {problem}")
     rng = np.random.default_rng(2)
     image = rng.standard_normal((args.size, args.size), dtype=np.float32)
     image = (image - image.mean()) / image.std()
-    net = UNet(base=args.base, device="gpu")
+    net = UNet(base_channels=args.base, device="gpu")
     runs = {"tinyunet": lambda image: predict_tiled(net, image)}
     for channels_last in (False, True):
         name = f"PyTorch, {'channels last' if channels_last else 'contiguous'}"

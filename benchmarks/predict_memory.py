@@ -19,9 +19,9 @@ import time
 
 import numpy as np
 
-from tinyunet.model import UNet
-from tinyunet.predict import predict_tiled
-from tinyunet.tiling import read_window, tile_bytes
+from tinyunet.inference.predict import predict_tiled
+from tinyunet.inference.tiling import read_window, tile_bytes
+from tinyunet.nn.unet import UNet
 
 MEBIBYTE = 2**20
 
@@ -73,7 +73,7 @@ def check(net, image, out, normalise):
 
 
 def measure(size, tile, folder):
-    net = UNet(depth=2, base=2, device="cpu")
+    net = UNet(depth=2, base_channels=2, device="cpu")
     image = np.memmap(folder / "image", np.uint8, "w+", shape=(size, size))
     fill_with_noise(image)
     image = np.memmap(folder / "image", np.uint8, "r", shape=(size, size))

@@ -21,14 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from tinyunet.arrays import gpu_problem
-from tinyunet.checkpoint import load_network
-from tinyunet.data import read_pair
+from tinyunet.images import read_pair
+from tinyunet.inference.predict import predict_tiled
 from tinyunet.metrics import isbi2012
 from tinyunet.plot import plot_curves, plot_results
-from tinyunet.predict import predict_tiled
-from tinyunet.rundir import read_log
-from tinyunet.settings import Settings
-from tinyunet.train import train
+from tinyunet.training.checkpoint import load_network
+from tinyunet.training.log import read_log
+from tinyunet.training.loop import train
+from tinyunet.training.observer import Observer
+from tinyunet.training.settings import Settings
 
 PAPER = {"rand_error": 0.0382, "warping_error": 0.000353, "pixel_error": 0.0611}
 VALIDATION = (20, 24)
@@ -40,10 +41,10 @@ def settings_of(args, steps):
     """Return the run's `Settings`: validations and checkpoints so rare that they cost nothing."""
     return Settings(
         depth=args.depth,
-        base=args.base,
+        base_channels=args.base,
         tile=args.tile,
         steps=steps,
-        rate=args.rate,
+        lr=args.lr,
         decay=0.5,
         val=VALIDATION,
         val_every=max(1, steps // 10),
@@ -55,13 +56,18 @@ def settings_of(args, steps):
 def steps_within(args, dataset, seconds):
     """Return how many steps fit into `seconds`, from a run whose first half is thrown away."""
     ends = []
+
+    class Clock(Observer):
+        def step(self, step, loss):
+            ends.append(time.perf_counter())
+
     with tempfile.TemporaryDirectory() as folder:
         train(
             dataset,
             settings_of(args, 2 * PROBE),
             folder,
             args.device,
-            progress=lambda step, *_: ends.append(time.perf_counter()),
+            observer=Clock(),
         )
     pace = (ends[-1] - ends[PROBE - 1]) / PROBE
     print(
@@ -79,7 +85,7 @@ def score(dataset, run, out, device):
     probabilities = [p[1] for p in maps]
     images = [dataset.images[i][0] for i in indices]
     plot_results(images, truths, probabilities, out / "result.png", [str(i) for i in indices])
-    return isbi2012(np.stack(probabilities), np.stack(truths))
+    return isbi2012(np.stack(truths), np.stack(probabilities)).to_dict()
 
 
 def main():
@@ -90,7 +96,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=9.5, help="of training (9.5)")
     parser.add_argument("--steps", type=int, help="instead of as many as fit into the minutes")
     parser.add_argument("--precision", default="float32", choices=("float32", "tf32", "bf16"))
-    parser.add_argument("--rate", type=float, default=Settings().rate)
+    parser.add_argument("--lr", type=float, default=Settings().lr)
     parser.add_argument("--base", type=int, default=64)
     parser.add_argument("--depth", type=int, default=5)
     parser.add_argument("--tile", type=int, default=572)

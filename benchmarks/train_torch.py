@@ -1,7 +1,7 @@
 """The same training run in PyTorch: the same tiles, first weights, drop-out and rate.
 
     python benchmarks/train_torch.py IMAGES LABELS --out RUN-TORCH --base 16 --steps 1500 \\
-        --val 20:24 --no-elastic --no-rotation --no-grey --no-weight-map
+        --val 20:24 --no-elastic --no-rotation --no-intensity --no-weight-map
 
 Takes the options of `tinyunet train` and writes a log.csv of the same form, so that the two runs
 can be laid side by side. PyTorch computes forward, gradients and updates; tiles and validation are
@@ -16,19 +16,22 @@ import torch
 from torch_unet import torch_unet
 
 from tinyunet import UNet
-from tinyunet.cli import build_parser, common
-from tinyunet.cli.train_command import settings_of
-from tinyunet.data import read_pair
-from tinyunet.data.split import split
-from tinyunet.feed import TileFeed, prepare_slices
+from tinyunet._progress import Progress
+from tinyunet.cli import build_parser
+from tinyunet.cli.train_command import said
+from tinyunet.images import read_pair
+from tinyunet.images.split import split
 from tinyunet.plot import plot_curves
-from tinyunet.rundir import RunFolder, read_log
-from tinyunet.validation import validate
+from tinyunet.training.log import read_log
+from tinyunet.training.run_folder import RunFolder
+from tinyunet.training.settings import Settings
+from tinyunet.training.tiles import TileFeed, prepare_slices
+from tinyunet.training.validation import validate
 
 
 def make_peer(net):
     """Return `net` as a PyTorch module with the same weights, and drop-out drawn as ours is."""
-    peer = torch_unet(net.in_channels, net.n_classes, net.depth, net.base)
+    peer = torch_unet(net.in_channels, net.n_classes, net.depth, net.base_channels)
     peer.load_state_dict({name: torch.tensor(p) for name, p in net.params.items()})
     rng = copy.deepcopy(net.rng)
 
@@ -57,36 +60,37 @@ def step(peer, optimiser, tile):
 
 def main(argv):
     arguments = build_parser().parse_args(["train", *argv])
-    settings = settings_of(arguments)
+    settings = Settings(**said(arguments))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     parts = split(read_pair(arguments.images, arguments.labels), settings)
     training, validation = (prepare_slices(part, settings) for part in parts)
     net = UNet(
         depth=settings.depth,
-        base=settings.base,
+        base_channels=settings.base_channels,
         dropout=settings.dropout,
         seed=settings.seed,
         device="cpu",
     )
     peer = make_peer(net)
-    optimiser = torch.optim.SGD(peer.parameters(), lr=settings.rate, momentum=settings.momentum)
+    optimiser = torch.optim.SGD(peer.parameters(), lr=settings.lr, momentum=settings.momentum)
     with RunFolder(arguments.out) as folder, TileFeed(training, settings) as feed:
-        folder.open_log(0)
-        with common.Bar(settings.steps) as bar:
+        log = folder.open_log(0)
+        with Progress(settings.steps) as bar:
             for number in range(1, settings.steps + 1):
                 loss = step(peer, optimiser, feed.next_tile())
-                scores = (None, None)
+                found = None
                 if number % settings.val_every == 0 or number == settings.steps:
                     net.load({k: v.numpy() for k, v in peer.state_dict().items()})
-                    scores = validate(net, validation, settings)
-                folder.log(number, loss, *scores)
-                folder.flush_log()
-                bar(number, loss, scores[1])
+                    found, _ = validate(net, validation, settings, number)
+                log.add(number, loss, found)
+                log.flush()
+                bar.update(number, f"step {number}, loss {loss:.4f}")
     out = Path(arguments.out)
     plot_curves(read_log(out / "log.csv"), out / "curves.png")
     log = read_log(out / "log.csv")
-    best = min((w, s) for w, s in zip(log["val_wrong"], log["step"], strict=True) if w is not None)
+    rates = zip(log["val_pixel_error_rate"], log["step"], strict=True)
+    best = min((rate, step) for rate, step in rates if rate is not None)
     print(f"{settings.steps} steps, best validation {100 * best[0]:.2f} % wrong at step {best[1]}")
 
 

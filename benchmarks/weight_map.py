@@ -4,7 +4,8 @@
 
 First the maps are compared (they must agree to 1e-5), then both are timed in turn, in one run.
 The peer is the usual way: one `scipy.ndimage.distance_transform_edt` a cell, stacked and sorted
-(`tinyunet/weights/naive.py`). Its memory grows with the cells as well: 8 bytes a pixel and cell.
+(`tinyunet/weight_map/reference.py`). Its memory grows with the cells as well: 8 bytes a pixel and
+cell.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import time
 
 import numpy as np
 
-from tinyunet.weights import naive, weight_map
+from tinyunet.weight_map import reference, weight_map
 
 
 def disc_cells(cells, size, cover=0.6, seed=0):
@@ -42,14 +43,14 @@ def seconds(function, *arguments):
 
 def against_the_usual_way(cells, size, peer_runs):
     labels = disc_cells(cells, size)
-    fast, usual = weight_map(labels), naive.weight_map(labels)  # this also compiles
+    fast, usual = weight_map(labels), reference.weight_map(labels)  # this also compiles
     difference = float(np.abs(fast - usual).max())
     if difference > 1e-5:
         raise SystemExit(f"the maps differ by {difference:g}: nothing is timed")
     ours, theirs = [], []
     for _ in range(peer_runs):
         ours += [seconds(weight_map, labels) for _ in range(7)]
-        theirs.append(seconds(naive.weight_map, labels))
+        theirs.append(seconds(reference.weight_map, labels))
     ours, theirs = statistics.median(ours), statistics.median(theirs)
     print(f"{size}x{size}, {len(np.unique(labels)) - 1} cells, largest difference {difference:g}")
     print(f"  one scipy transform a cell  {theirs * 1e3:10.1f} ms")

@@ -5,8 +5,6 @@ that leaves an element unwritten, or writes beyond its array, is found out.
 """
 
 import ctypes
-import re
-import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -15,16 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyunet.kernels.cuda import SOURCES, signatures, source
-from tinyunet.kernels.gpu_launch import Gpu
+from cuda_shim.translate import COMPILER, FLAGS, translated
+from tinyunet.backends.cuda.launch import Gpu
+from tinyunet.backends.cuda.sources import SOURCES, source
 
-HEADER = Path(__file__).parent / "shim.h"
 FENCE = 64  # elements before and behind every array
 FENCE_VALUE = 7.0
-COMPILER = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
-
-
-FLAGS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w"]
 
 
 def shim_gpu():
@@ -41,55 +35,12 @@ def libraries():
         running = {}
         for name in SOURCES:
             path = Path(folder) / f"{name}.cpp"
-            text = f'#include "{HEADER}"\n{source(name)}\n{_launchers(name)}'
-            path.write_text(without_asm(text), encoding="utf-8")
+            path.write_text(translated(source(name)), encoding="utf-8")
             running[name] = subprocess.Popen([COMPILER, *FLAGS, path, "-o", f"{path}.so"])
         failed = [name for name, process in running.items() if process.wait()]
         if failed:
             raise RuntimeError(f"these sources do not compile for the CPU: {', '.join(failed)}")
         return {name: ctypes.CDLL(f"{folder}/{name}.cpp.so") for name in SOURCES}
-
-
-_ASM = re.compile(r"\basm(?: volatile)?\((?P<text>(?:\s*\"[^\"]*\")+)(?P<operands>[^;]*)\);")
-
-
-def without_asm(text):
-    """Return CUDA C with each asm statement as a call: of its instruction's name, in namespace ptx.
-
-    `asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x))` becomes
-    `ptx::cvt_rna_tf32_f32(word, x)`. Raises ValueError for a statement whose operands' types are
-    not the registers that they are bound to ("f" for a float, "r" for a word).
-    """
-    return _ASM.sub(_call, text)
-
-
-def _call(match):
-    instruction = "".join(re.findall(r'"([^"]*)"', match["text"]))
-    name, rest = instruction.rstrip(";").split(" ", 1)
-    bound = re.findall(r'"[=+]?([fr])"\(([^()]*)\)', match["operands"])
-    used = [int(number) for number in re.findall(r"%(\d+)", rest)]
-    if sorted(set(used)) != list(range(len(bound))):
-        raise ValueError(f"{name} uses operands {used}, but {len(bound)} are bound")
-    arguments = ", ".join(bound[number][1] for number in used)
-    return f"ptx::{re.sub(r'[.:]', '_', name)}({arguments});"
-
-
-def _launchers(name):
-    """Return C code that starts each kernel of source `name` from an array of pointers."""
-    head = 'extern "C" int launch_{0}(unsigned blocks, unsigned threads, void** arguments)'
-    call = "shim::launch({0}, blocks, threads, {1}, arguments)"
-    lines = []
-    for kernel, signature in signatures().items():
-        if signature.source == name:
-            waits = "true" if _waits(source(name), kernel) else "false"
-            lines.append((head + " {{ return " + call + "; }}").format(kernel, waits))
-    return "\n".join(lines)
-
-
-def _waits(text, kernel):
-    """Return whether the body of `kernel` has a barrier in it, directly or in what it calls."""
-    body = re.split(rf"\b{kernel}\(", text, maxsplit=1)[1].split('extern "C"')[0]
-    return any(word in body for word in ("__syncthreads", "block_sum", "convolve"))
 
 
 class ShimGpu(Gpu):
@@ -105,7 +56,8 @@ class ShimGpu(Gpu):
 
     def empty(self, *shape, dtype=np.float32):
         size = int(np.prod(shape))
-        whole = np.full(size + 2 * FENCE, np.nan, dtype)
+        unwritten = np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+        whole = np.full(size + 2 * FENCE, unwritten, dtype)
         whole[:FENCE] = whole[size + FENCE :] = FENCE_VALUE
         self._fenced = [*self._fenced[-31:], whole]
         return whole[FENCE : size + FENCE].reshape(shape)
@@ -125,11 +77,15 @@ class ShimGpu(Gpu):
 
 
 def start(library, kernel, blocks, threads, arguments):
-    """Run `kernel` of a compiled source with a tuple of NumPy arrays, scalars and None."""
+    """Run `kernel` of a compiled source with a tuple of NumPy arrays and scalars."""
     values = [_as_value(a) for a in arguments]
     pointers = [v if isinstance(v, int) else ctypes.addressof(v) for v in values]
     array = (ctypes.c_void_p * len(values))(*pointers)
-    if getattr(library, f"launch_{kernel}")(blocks, threads, array):
+    bind = getattr(library, f"bind_{kernel}")
+    bind.restype = ctypes.c_void_p
+    sizes = ((ctypes.c_uint * 3)(n, 1, 1) for n in (blocks, threads))
+    bound = ctypes.c_void_p(bind(*sizes, array, None))
+    if library.run_bound(bound):
         raise AssertionError(f"{kernel}: not all threads of a block reach the same barriers")
 
 

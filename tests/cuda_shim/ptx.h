@@ -4,7 +4,11 @@
 // its operands in the statement's order (see `without_asm`).
 #pragma once
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
+
+#define SHARED_ADDRESS(pointer) (void*)(pointer)
 
 namespace ptx {
 
@@ -87,6 +91,73 @@ inline void mma_sync_aligned_m16n8k16_row_col_f32_bf16_bf16_f32(
     float* d[4] = {&d0, &d1, &d2, &d3};
     const float c[4] = {c0, c1, c2, c3};
     take_sums(d, c, 16);
+}
+
+// ---- copies to shared memory: done as late as the program allows, when their group is waited for
+
+struct Copy {
+    void* to;
+    const void* from;
+    unsigned bytes;
+};
+static std::vector<std::vector<Copy>> groups[1024];  // by thread of the block; the last is open
+
+inline void cp_async_cg_shared_global(void* to, const void* from, int bytes) {
+    if ((uintptr_t)to % 16 || (bytes && (uintptr_t)from % 16)) std::abort();
+    auto& mine = groups[shim::current];
+    if (mine.empty()) mine.emplace_back();
+    mine.back().push_back({to, from, (unsigned)bytes});
+    std::memset(to, 0xFF, 16);  // until then nobody may rely on what is there
+}
+inline void cp_async_commit_group() {
+    auto& mine = groups[shim::current];
+    if (mine.empty()) mine.emplace_back();
+    mine.emplace_back();
+}
+inline void cp_async_wait_group(int open) {
+    auto& mine = groups[shim::current];
+    while ((int)mine.size() - 1 > open) {
+        for (auto& copy : mine.front()) {
+            std::memset(copy.to, 0, 16);
+            std::memcpy(copy.to, copy.from, copy.bytes);
+        }
+        mine.erase(mine.begin());
+    }
+}
+
+// ---- ldmatrix: the lanes of a warp give the addresses of rows for each other
+
+static const void* row_address[32][32];  // by warp and lane
+
+inline void give_row(const void* row) {
+    if ((uintptr_t)row % 16) std::abort();
+    row_address[threadIdx.x / 32][threadIdx.x % 32] = row;
+    __syncthreads();
+}
+
+inline void ldmatrix_sync_aligned_m8n8_x4_shared_b16(
+    unsigned& d0, unsigned& d1, unsigned& d2, unsigned& d3, const void* row) {
+    give_row(row);
+    unsigned* d[4] = {&d0, &d1, &d2, &d3};
+    const unsigned lane = threadIdx.x % 32;
+    for (int i = 0; i < 4; i++)  // "each thread receives a 32-bit piece of row lane / 4"
+        std::memcpy(d[i], (const char*)row_address[threadIdx.x / 32][8 * i + lane / 4] + lane % 4 * 4, 4);
+    __syncthreads();
+}
+inline void ldmatrix_sync_aligned_m8n8_x4_trans_shared_b16(
+    unsigned& d0, unsigned& d1, unsigned& d2, unsigned& d3, const void* row) {
+    give_row(row);
+    unsigned* d[4] = {&d0, &d1, &d2, &d3};
+    const unsigned lane = threadIdx.x % 32;
+    for (int i = 0; i < 4; i++) {  // as if the matrix had been stored by columns
+        uint16_t halves[2];
+        for (int h = 0; h < 2; h++)
+            std::memcpy(
+                halves + h,
+                (const char*)row_address[threadIdx.x / 32][8 * i + lane % 4 * 2 + h] + lane / 4 * 2, 2);
+        *d[i] = halves[0] | (unsigned)halves[1] << 16;
+    }
+    __syncthreads();
 }
 
 }  // namespace ptx

@@ -1,0 +1,107 @@
+"""How the two GPU calls run their parts: in processes of their own, with limits, kept in one file.
+
+A part that fails, hangs or runs out of time does not stop the others, and what it had printed until
+then is kept. After every part the archive and the summary are written anew: whoever is cut off has
+everything up to there. Used by gpu_first.py and gpu_second.py.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SHOWN = 12  # last lines of a part that are printed; all of them are in the archive
+
+
+class Part(NamedTuple):
+    """A command with the most seconds that it may take."""
+
+    name: str
+    command: list
+    seconds: float
+
+
+def script(name, *arguments):
+    """Return the command that runs a script of this folder, unbuffered."""
+    return [sys.executable, "-u", str(HERE / f"{name}.py"), *map(str, arguments)]
+
+
+class Call:
+    """One call: `run` does its parts, `finish` prints the summary and returns the exit code."""
+
+    def __init__(self, name, out, seconds):
+        self.name, self.out = name, Path(out).resolve()
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.logs = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        self.begun, self.seconds, self.lines = time.monotonic(), seconds, []
+
+    def left(self):
+        """Return how many seconds are left to the call."""
+        return self.seconds - (time.monotonic() - self.begun)
+
+    def run(self, parts, at_once=False):
+        """Run `parts` one after the other, or all at once; return whether all ended well."""
+        groups = [parts] if at_once else [[part] for part in parts]
+        ended = [self._group(group) for group in groups]
+        return all(ended)
+
+    def _group(self, parts):
+        running = []
+        for part in parts:
+            if self.left() < 3:
+                self._note(part.name, 0, "NOT RUN, no time left")
+                continue
+            running.append((part, *self._start(part)))
+        ended = [self._wait(*one) for one in running]
+        return all(ended) and len(ended) == len(parts)
+
+    def _start(self, part):
+        path = self.logs / f"{len(list(self.logs.glob('*.txt'))) + 1:02}-{part.name}.txt"
+        paths = [str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "GPU_LOGS": str(self.logs),  # where parts leave their JSON
+        }
+        file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        process = subprocess.Popen(
+            part.command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        return path, file, process, time.monotonic()
+
+    def _wait(self, part, path, file, process, begun):
+        limit = min(part.seconds, self.left())
+        try:
+            code = process.wait(max(limit - (time.monotonic() - begun), 0.1))
+            ended = "ok" if code == 0 else f"FAILED ({code})"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            ended = f"OUT OF TIME ({limit:.0f} s)"
+        file.close()
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        print(f"== {part.name}: {ended}", *lines[-SHOWN:], sep="\n", flush=True)
+        why = f": {lines[-1][:150]}" if lines and ended != "ok" else ""
+        self._note(part.name, time.monotonic() - begun, ended + why)
+        return ended == "ok"
+
+    def _note(self, name, seconds, ended):
+        self.lines.append(f"{name:24} {seconds:6.1f} s  {ended}")
+        summary = "\n".join([f"{self.name}, {self.seconds} s at most", *self.lines]) + "\n"
+        (self.out / f"{self.name}-summary.txt").write_text(summary, encoding="utf-8")
+        archive = self.out / f"{self.name}.tar.gz"
+        with tarfile.open(archive.with_suffix(".new"), "w:gz") as tar:
+            tar.add(self.logs, self.name)
+        archive.with_suffix(".new").replace(archive)
+
+    def finish(self):
+        """Print the summary; return 0 if every part ended well, else 1."""
+        print(f"== {self.name}: summary", *self.lines, sep="\n", flush=True)
+        return 0 if all(line.endswith("  ok") for line in self.lines) else 1

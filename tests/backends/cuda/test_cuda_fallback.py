@@ -1,0 +1,129 @@
+"""A kernel that does not compile or start on a card is named once, and plain operations compute."""
+
+import warnings
+
+import numpy as np
+import pytest
+from gpu import on_gpu
+from numpy.testing import assert_allclose
+
+from tinyunet import nn
+from tinyunet.arrays import select_device, to_numpy
+from tinyunet.backends.cuda import launch, operations, report, sources, trial
+from tinyunet.backends.cuda.launch import CupyGpu, KernelError
+from tinyunet.nn.operation import find_backend, plain
+from tinyunet.nn.precision import precision as use_precision
+
+pytestmark = on_gpu
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A device on which nothing has been compiled or tried yet."""
+    xp = select_device("gpu").xp
+    fresh = CupyGpu(xp, 0)
+    monkeypatch.setitem(operations._cupy_gpus, (xp, 0), fresh)
+    return fresh
+
+
+@pytest.fixture
+def arguments(rng):
+    to_gpu = select_device("gpu").asarray
+    shapes = (1, 6, 9, 8), (7, 6, 3, 3), (7,)
+    return [to_gpu(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
+
+
+def _exact(arguments):
+    return nn.conv2d_relu(*(to_numpy(a).astype(float) for a in arguments))[0]
+
+
+def test_every_kernel_is_tried_once(gpu, arguments, monkeypatch):
+    started = []
+    start = CupyGpu._start
+    monkeypatch.setattr(CupyGpu, "_start", lambda *a: started.append(a[2]) or start(*a))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for precision in ("float32", "tf32", "bf16"):
+            assert trial.is_usable(gpu, precision)
+    assert set(started) == set(sources.signatures())
+    started.clear()
+    nn.conv2d_relu(*arguments)
+    assert started == ["transform_filter", "transform_input", "inverse_output"]
+
+
+def _broken(name):
+    """Return `sources.source` with an error in source `name`."""
+    real = sources.source
+    return lambda wanted: real(wanted) + ("\nthis is no CUDA C;\n" if wanted == name else "")
+
+
+def test_a_source_that_does_not_compile_is_named_once(gpu, arguments, monkeypatch):
+    monkeypatch.setattr(launch, "source", _broken("winograd.cu"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        y, cache = nn.conv2d_relu(*arguments)
+        nn.conv2d_relu_backward(y, cache)
+        nn.max_pool2d(y[:, :, :6, :6])
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert message.startswith("kernel transform_filter (winograd.cu) failed: ")
+    assert message.endswith(f": {trial.PLAIN}")
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+def test_tensor_cores_that_fail_leave_the_other_kernels(gpu, arguments, monkeypatch):
+    monkeypatch.setattr(launch, "source", _broken("tf32.cu"))
+    with use_precision("tf32"):
+        with pytest.warns(UserWarning, match=r"^kernel pack_tf32 \(tf32.cu\) failed: "):
+            assert find_backend(nn.conv2d, *arguments) is None
+        assert find_backend(nn.max_pool2d, arguments[0]) is not None
+    assert find_backend(nn.conv2d, *arguments) is not None  # in float32
+
+
+def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
+    real = sources.signatures()
+    too_many = dict(real) | {"inverse_output": real["inverse_output"]}
+    too_many["inverse_output"] = type(real["inverse_output"])(
+        "winograd.cu", real["inverse_output"].parameters, 2048
+    )
+    monkeypatch.setattr(launch, "signatures", lambda: too_many)
+    with pytest.warns(
+        UserWarning, match=r"^kernel inverse_output \(winograd.cu\) failed: .*nvalid"
+    ):
+        y, _ = nn.conv2d_relu(*arguments)
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+def test_a_device_that_is_dead_is_an_error(gpu, monkeypatch):
+    def stop(*_):
+        raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access")
+
+    monkeypatch.setattr(gpu, "_start", stop)
+    monkeypatch.setattr(gpu, "synchronize", stop)
+    with pytest.raises(KernelError, match=r"TINYUNET_BACKEND=plain \(or --backend plain\)$"):
+        trial.is_usable(gpu, "float32")
+
+
+def test_plain_is_plain(gpu, arguments):
+    with plain():
+        assert find_backend(nn.conv2d, *arguments) is None
+        assert report.describe_gpus()[0].endswith(
+            ": plain CuPy operations, as asked for (TINYUNET_BACKEND or --backend)"
+        )
+    assert gpu.problems == {}  # nobody asked the kernels
+
+
+def test_the_report_says_what_computes_and_why(gpu, monkeypatch):
+    (line, *_) = report.describe_gpus()
+    assert line.startswith("gpu:0 ")
+    assert line.endswith(": our kernels in float32, tf32, bf16")
+    monkeypatch.setattr(launch, "source", _broken("bf16.cu"))
+    (line, *_) = report.describe_gpus()
+    assert ": our kernels in float32, tf32; not in bf16: kernel pack_bf16 (bf16.cu) failed" in line
+    monkeypatch.setattr(launch, "source", _broken("network.cu"))
+    (line, *_) = report.describe_gpus()
+    assert ": plain CuPy operations, because kernel row_sums (network.cu) failed: " in line
+    monkeypatch.setattr(CupyGpu, "compute_capability", 75)
+    monkeypatch.setattr(launch, "source", sources.source)
+    (line, *_) = report.describe_gpus()
+    assert line.endswith(": our kernels in float32 (tf32 and bf16 need 8.0)")

@@ -1,0 +1,1 @@
+// In place of CuPy's header of this name: no kernel that is run on the CPU is atomic.

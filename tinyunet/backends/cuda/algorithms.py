@@ -1,0 +1,55 @@
+"""Which way a convolution is computed on the GPU: one table, asked from top to bottom.
+
+    forward(gpu, x, weight, bias, relu)             → y and what is kept for the backward pass
+    backward(gpu, dy, weight, y, kept, need_dx)     → (dx or None, dweight, dbias)
+
+y is given to a backward pass if there was a ReLU, whose mask it is, and None otherwise.
+Lesson: lessons/15-fast-on-a-gpu.md.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from tinyunet.backends.cuda import convolution as winograd
+from tinyunet.backends.cuda import direct, pointwise, tensor_cores
+
+TENSOR_CORES = 80  # compute capability 8.0: the first with tf32 and bf16
+
+
+class Algorithm(NamedTuple):
+    """A way to compute a convolution."""
+
+    name: str
+    forward: Callable
+    backward: Callable
+
+
+POINTWISE = Algorithm("pointwise", pointwise.conv1x1, pointwise.conv1x1_backward)
+DIRECT = Algorithm("direct", direct.conv3x3, direct.conv3x3_backward)
+WINOGRAD = Algorithm("winograd", winograd.conv3x3, winograd.conv3x3_backward)
+TENSOR = {
+    name: Algorithm(
+        name,
+        partial(tensor_cores.conv3x3, precision=name),
+        partial(tensor_cores.conv3x3_backward, precision=name),
+    )
+    for name in ("tf32", "bf16")
+}
+
+
+def choose_algorithm(gpu, weight, precision):
+    """Return the `Algorithm` for weight (O, C, 3, 3) or (O, C, 1, 1) in `precision`.
+
+    Raises ValueError for a GPU without the tensor cores that the precision needs.
+    """
+    if precision != "float32" and gpu.compute_capability < TENSOR_CORES:
+        raise ValueError(
+            f"precision {precision!r} needs a GPU of compute capability {TENSOR_CORES / 10}: this "
+            f"one has {gpu.compute_capability / 10}"
+        )
+    if weight.shape[2:] == (1, 1):
+        return POINTWISE
+    if weight.shape[1] <= direct.CHANNELS:
+        return DIRECT
+    return WINOGRAD if precision == "float32" else TENSOR[precision]

@@ -1,0 +1,215 @@
+"""One training step, recorded once as a CUDA graph and replayed: one launch in place of hundreds.
+
+A step of a small network is hundreds of launches of a few microseconds each, and Python needs
+longer than that to ask for one. A graph is asked for once a step. It replays the very addresses it
+recorded, so everything that changes from step to step lies in fixed places: the tile, its labels
+and weights, the numbers that drop-out draws and the learning rate are copied there before a replay,
+and the memory in between belongs to a pool that nobody else uses.
+
+    first step      run as usual: compiles the kernels and fills the pool
+    second step     recorded, then replayed
+    from then on    replayed
+
+Copies start from pinned memory, so that they run beside the GPU's work and the CPU goes on; the
+loss stays on the GPU until somebody asks for its value. Lesson: lessons/15-fast-on-a-gpu.md.
+"""
+
+import warnings
+
+import numpy as np
+
+from tinyunet import geometry, nn
+from tinyunet.backends.cuda import operations as gpu
+from tinyunet.backends.cuda.cublas import WORKSPACE
+from tinyunet.backends.cuda.drawn import DrawnAhead, drawing_from
+from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.nn.architecture import level_sizes
+from tinyunet.nn.operation import is_plain
+
+
+class Loss:
+    """The loss of one step, still on the GPU: `float(loss)` waits for it and reads it back.
+
+    It waits for its own step only (the event `done`) and copies on a stream of its own, so that
+    steps asked for since go on meanwhile.
+    """
+
+    def __init__(self, array, done, stream):
+        self._array, self._done, self._stream = array, done, stream
+
+    def __float__(self):
+        with self._array.device:
+            self._stream.wait_event(self._done)
+            with self._stream:
+                return float(self._array.item())
+
+
+class GraphStep:
+    """Training steps of `net` with `optimiser` (an `SGD`) on images of one shape.
+
+    `step(x, labels, weights, drawn)` does the forward, the loss, the backward and the update;
+    where recording is not supported it does them one by one, after one warning. `replays` tells
+    how many steps came from the graph. The learning rate may change between steps; what else was
+    true when the step was recorded stays: the precision, the momentum, and which arrays hold the
+    parameters and velocities (copy into them, do not replace them). Raises ValueError for a
+    network that is not float32 on a GPU.
+    """
+
+    def __init__(self, net, optimiser, shape):
+        if not net.device.is_gpu or net.dtype != np.float32:
+            raise ValueError(
+                f"a graph needs a float32 network on a GPU: got {net.dtype} on {net.device.name}"
+            )
+        self.net, self.optimiser = net, optimiser
+        self.replays = 0
+        self._xp = xp = net.device.xp
+        self._shapes = _input_shapes(net, shape)
+        drawn = self._shapes.get("drawn")
+        self._numbers = None if drawn is None else DrawnAhead(net, drawn[0])
+        with net.device.current():
+            self._stream, self._reading = (xp.cuda.Stream(non_blocking=True) for _ in range(2))
+            self._pool = xp.cuda.MemoryPool()
+            self._workspace = self._pool.malloc(WORKSPACE)
+            self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
+            self._rate = xp.zeros(1, np.float32)
+            self._stages = [_Stage(xp, self._shapes) for _ in range(2)]
+        self._last_rate = None
+        self._graph, self._loss = None, None
+        self._steps, self._can_record = 0, not is_plain()
+
+    @property
+    def memory(self):
+        """Bytes of the GPU's memory that its steps take, beside the parameters and velocities."""
+        return self._pool.total_bytes()
+
+    def step(self, x, labels, weights=None, drawn=None):
+        """Train on one batch of NumPy arrays and return its `Loss`, without waiting for the GPU.
+
+        x: (N, C, H, W) of the shape given before; labels, weights: (N, H', W'), weights None for
+        all ones; drawn: numbers in [0, 1) for the drop-out, as `net.rng.random` draws them, which
+        is what None does. Raises ValueError for other shapes.
+        """
+        if drawn is None and self._numbers is not None:
+            drawn = self._numbers.take()
+        if weights is None:
+            weights = np.ones(self._shapes["weights"][0], np.float32)
+        given = {"x": x, "labels": labels, "weights": weights, "drawn": drawn}
+        given = {name: given[name] for name in self._shapes}
+        for name, (shape, _) in self._shapes.items():
+            if given[name].shape != shape:
+                raise ValueError(f"{name} has shape {given[name].shape}, not {shape} as recorded")
+        with self.net.device.current():
+            outside = self._xp.cuda.get_current_stream()
+            self._stream.wait_event(outside.record())
+            with self._stream:
+                self._send(given)
+                loss = self._run().copy()
+            done = self._stream.record()
+            outside.wait_event(done)
+        self._steps += 1
+        return Loss(loss, done, self._reading)
+
+    def _send(self, given):
+        """Start the copies into the fixed inputs, through the stage used two steps ago."""
+        self._stages[self._steps % 2].send(given, self._inputs, self._stream)
+        if self.optimiser.lr != self._last_rate:
+            self._last_rate = self.optimiser.lr
+            self._rate.fill(self._last_rate)
+
+    def _run(self):
+        """Do the step, from the graph if there is one, and return the loss's array."""
+        if self._steps > 0 and self._graph is None and self._can_record:
+            self._record()
+        if self._graph is None:
+            return self._work()
+        self._graph.launch(stream=self._stream)
+        self.replays += 1
+        return self._loss
+
+    def _record(self):
+        """Record the step without running it, or warn and go on without a graph."""
+        try:
+            self._stream.begin_capture()
+            try:
+                loss = self._work()
+            finally:
+                graph = self._stream.end_capture()  # also after an error: the stream must go on
+        except RuntimeError as error:  # CUDA's and cuBLAS's errors are RuntimeErrors
+            self._can_record = False
+            self._check_device(error)
+            warnings.warn(
+                f"the step cannot be recorded as a CUDA graph and runs launch by launch: {error}"
+            )
+        else:
+            self._graph, self._loss = graph, loss
+
+    def _check_device(self, error):
+        """Raise KernelError if an earlier kernel stopped the device: no fault of recording."""
+        try:
+            self._xp.cuda.Device().synchronize()
+        except RuntimeError as broken:
+            raise KernelError(
+                f"the GPU stopped in a kernel of an earlier step ({broken}); to see in which one, "
+                "run again with CUDA_LAUNCH_BLOCKING=1, or without kernels: TINYUNET_BACKEND=plain"
+            ) from error
+
+    def _work(self):
+        """One step from and to fixed places, without reading anything back."""
+        net, inputs = self.net, self._inputs
+        with (
+            self._xp.cuda.using_allocator(self._pool.malloc),
+            gpu.gpu_of(inputs["x"]).working_in(self._workspace),
+            drawing_from(net, inputs.get("drawn")),
+        ):
+            logits, cache = net.forward(inputs["x"], train=True)
+            loss, loss_cache = nn.softmax_cross_entropy(logits, inputs["labels"], inputs["weights"])
+            dlogits = nn.softmax_cross_entropy_backward(loss_cache)
+            grads = net.backward(dlogits, cache, consume=True)
+            sgd = self.optimiser
+            nn.momentum_update(sgd.params, sgd.velocity, grads, self._rate, sgd.momentum)
+        return loss
+
+
+class _Stage:
+    """Pinned copies of the inputs: where the GPU fetches them from while the CPU goes on."""
+
+    def __init__(self, xp, shapes):
+        self._host = {name: _pinned(xp, *spec) for name, spec in shapes.items()}
+        self._sent = None  # the event after which the GPU has fetched everything
+
+    def send(self, given, inputs, stream):
+        """Copy `given` into pinned memory and start the copies to `inputs` on `stream`."""
+        if self._sent is not None:
+            self._sent.synchronize()
+        for name, host in self._host.items():
+            np.copyto(
+                host, given[name], casting="same_kind" if host.dtype.kind == "f" else "unsafe"
+            )
+            inputs[name].set(host, stream=stream)
+        self._sent = stream.record()
+
+
+def _pinned(xp, shape, dtype):
+    """Return an uninitialised NumPy array in page-locked memory."""
+    size = int(np.prod(shape))
+    memory = xp.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize)
+    return np.frombuffer(memory, dtype, size).reshape(shape)
+
+
+def _input_shapes(net, shape):
+    """Return {input: (shape, dtype)} of a step on images of `shape` (N, C, H, W)."""
+    n, channels, *sizes = shape
+    if channels != net.in_channels:
+        raise ValueError(f"images of {channels} channels: the network takes {net.in_channels}")
+    out = tuple(geometry.output_size(size, net.depth) for size in sizes)
+    shapes = {
+        "x": (tuple(shape), np.float32),
+        "labels": ((n, *out), np.int32),
+        "weights": ((n, *out), np.float32),
+    }
+    if net.dropout > 0:
+        walks = [dict(level_sizes(size, net.depth)) for size in sizes]
+        bottom = tuple(walk[f"down{net.depth}"][-1] for walk in walks)
+        width = net.base_channels * geometry.scale(net.depth)
+        shapes["drawn"] = ((n, width, *bottom), np.float32)
+    return shapes
