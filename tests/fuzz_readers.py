@@ -16,7 +16,7 @@ log.csv of a run folder). A find is
 
 A find stops the run, and the file is left in --keep as crash-…; it then becomes a row of
 badfiles.py or test_cli_bad_input.py, and the reader is mended.
-`test_data_fuzz.py` does the same without a guide, in the suite and without atheris.
+`images/test_images_fuzz.py` does the same without a guide, in the suite and without atheris.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from pathlib import Path
 LONGEST = 2**14  # bytes of a mutant
 SECONDS = 5  # of processor time for one file
 MEMORY = 2**28  # bytes above the seeds' own
-READERS = ("data", "checkpoint", "rundir", "settings", "geometry", "init")
+READERS = ("images", "training", "geometry", "nn")
 INSTRUMENTED = ["tifffile", "PIL", *(f"tinyunet.{name}" for name in READERS)]
 
 
@@ -83,7 +83,7 @@ def images_target(folder, watch):
     import tifffile
     from badfiles import GREY
 
-    from tinyunet import data
+    from tinyunet import images
 
     file, sequence = folder / "x", folder / "01"
     truth = folder / "01_GT" / "SEG" / "man_seg000.tif"
@@ -92,7 +92,7 @@ def images_target(folder, watch):
     tifffile.imwrite(sequence / "t000.tif", GREY)
 
     def pixels(**options):
-        stack = data.open_stack(file, **options)
+        stack = images.open_stack(file, **options)
         for i in range(len(stack)):
             page = stack.page(i)
             if page.shape[-2:] != stack.sizes[i] or page.dtype != stack.dtype:
@@ -108,11 +108,11 @@ def images_target(folder, watch):
             watch.reads(file, lambda: pixels(in_channels=3))
         if labels is None:
             return
-        watch.reads(file, data.read_labels, file)
-        watch.reads(file, data.read_pair, file, file)
+        watch.reads(file, images.read_labels, file)
+        watch.reads(file, images.read_pair, file, file)
         truth.write_bytes(content)
-        watch.reads(truth.parent, data.read_segmentation, truth.parent)
-        watch.reads(truth.parent.parent.parent, data.read_pair, sequence)
+        watch.reads(truth.parent, images.read_segmentation, truth.parent)
+        watch.reads(truth.parent.parent.parent, images.read_pair, sequence)
 
     return target
 
@@ -121,7 +121,7 @@ def weights_target(folder, watch):
     """A function that reads bytes as a checkpoint, and as a network to predict with."""
     import numpy as np
 
-    from tinyunet.checkpoint import load_checkpoint, load_network
+    from tinyunet.training.checkpoint import load_checkpoint, load_network
 
     file = folder / "last.safetensors"
 
@@ -139,7 +139,9 @@ def weights_target(folder, watch):
 
 def run_target(folder, watch):
     """A function that reads bytes as the settings and as the log of a run folder."""
-    from tinyunet.rundir import RunFolder, read_log, read_settings
+    from tinyunet.training.log import read_log
+    from tinyunet.training.run_folder import RunFolder
+    from tinyunet.training.settings_file import read_settings
 
     settings, log = folder / "settings.json", folder / "log.csv"
     (folder / "last.safetensors").write_bytes(b"")
@@ -166,7 +168,7 @@ def run_target(folder, watch):
 
 def images_seeds():
     from badfiles import BAD_IMAGES
-    from test_data_fuzz import SEEDS
+    from test_images_fuzz import SEEDS
 
     yield from SEEDS.values()
     with tempfile.TemporaryDirectory() as folder:
@@ -182,13 +184,13 @@ def weights_seeds():
     from safetensors.numpy import save
 
     from tinyunet import UNet
-    from tinyunet.checkpoint import architecture, save_checkpoint, save_weights
+    from tinyunet.training.checkpoint import architecture, save_checkpoint, save_weights
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "w"
         for depth, base in ((1, 1), (2, 1), (1, 3)):
-            net = UNet(depth=depth, base=base, device="cpu")
-            save_weights(path, net, tile=28, step=3, val_wrong=0.25)
+            net = UNet(depth=depth, base_channels=base, device="cpu")
+            save_weights(path, net, tile=28, step=3, val_pixel_error_rate=0.25)
             yield path.read_bytes()
             tensors = {f"params/{name}": value for name, value in net.params.items()}
             tensors |= {f"velocity/{name}": value for name, value in net.params.items()}
@@ -201,8 +203,8 @@ def weights_seeds():
 
 
 def run_seeds():
-    from tinyunet.rundir import HEADER
-    from tinyunet.settings import Settings
+    from tinyunet.training.log import HEADER
+    from tinyunet.training.settings import Settings
 
     for settings in (Settings(), Settings(val=(2, 4), depth=2, tile=34, precision="bf16")):
         yield json.dumps({"settings": settings.to_dict(), "data": "0" * 64}, indent=2).encode()
@@ -233,7 +235,7 @@ def mutated_weights(mutate, content, seed):
     """
     from safetensors.numpy import load
 
-    from tinyunet.checkpoint import checksum
+    from tinyunet.training.tensor_file import checksum
 
     if seed % 4 == 0:
         return mutate(content)
@@ -314,7 +316,7 @@ def main():
         import PIL.TiffImagePlugin  # noqa: F401
         import tifffile  # noqa: F401
 
-        import tinyunet.rundir  # noqa: F401
+        import tinyunet.training.run_folder  # noqa: F401
 
     make, seeds, mutated = TARGETS[arguments.target]
     keep = arguments.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))

@@ -1,17 +1,25 @@
 """`tinyunet predict`: images of any size to probabilities, slice by slice, or to cells."""
 
-import os
-import secrets
-import shutil
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tinyunet.arrays import Array
 from tinyunet.cli import common
 from tinyunet.geometry import check_size
+from tinyunet.images import FolderWriter, Stack, StackWriter, normalise, open_stack
+from tinyunet.images._text import few
+from tinyunet.images.ctc import result_name
+from tinyunet.nn.unet import UNet
+
+TIFF = (".tif", ".tiff")
 
 
-def add_to(commands):
+def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "predict", help="segment images of any size with a trained network"
@@ -21,10 +29,16 @@ def add_to(commands):
     parser.add_argument(
         "--out",
         required=True,
-        metavar="FILE.tif",
-        help="probabilities of class 1 (more than 2 classes: class numbers), a page a slice",
+        metavar="FILE.tif|FOLDER",
+        help="probabilities of class 1 (more than 2 classes: class numbers): a page a slice, or in "
+        "a folder a file a slice, named as its image",
     )
-    parser.add_argument("--cells", metavar="FOLDER", help="also write cells as mask000.tif … there")
+    parser.add_argument(
+        "--cells",
+        metavar="FOLDER",
+        help="also write cells, 16 bit, one number a cell: files named as the images, mask000.tif "
+        "… for the frames of a sequence and the pages of a stack",
+    )
     parser.add_argument(
         "--threshold", type=float, default=0.5, metavar="P", help="of a cell's probability (0.5)"
     )
@@ -45,7 +59,7 @@ def add_to(commands):
     parser.set_defaults(run=run)
 
 
-def weights_file(path, which=None):
+def weights_file(path: str | Path, which: str | None = None) -> Path:
     """Return the file of weights that RUN means."""
     path = Path(path)
     if path.is_file():
@@ -59,100 +73,142 @@ def weights_file(path, which=None):
     raise FileNotFoundError(f"{path}: holds no {' or '.join(n + '.safetensors' for n in names)}")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
-    from tinyunet.checkpoint import load_network
-    from tinyunet.data import StackWriter, normalise, open_stack
-    from tinyunet.postprocess import probabilities_to_cells
-    from tinyunet.predict import predict_stack
+    from tinyunet.training.checkpoint import load_network
 
     common.use_threads(arguments)
-    inputs = arguments.run_folder, arguments.images
-    out = common.check_output(arguments.out, (".tif", ".tiff"), inputs)
-    cells = None if arguments.cells is None else _cells_folder(arguments)
+    out, cells = _outputs(arguments)
     net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), arguments.device)
     _check_numbers(arguments, net)
     stack = open_stack(arguments.images, net.in_channels)
     first, end = arguments.slices or (0, len(stack))
     if end > len(stack):
         raise ValueError(f"slices {first}:{end} asked, {arguments.images} has {len(stack)}")
-    found = []
-
-    with StackWriter(out) as writer:
-
-        def write(_, probabilities):
-            if net.n_classes == 2:
-                writer.append(probabilities[1])
-            else:
-                writer.append(probabilities.argmax(axis=0).astype(np.uint8))
-            if cells is not None:
-                found.append(
-                    probabilities_to_cells(
-                        1 - probabilities[0],
-                        threshold=arguments.threshold,
-                        min_size=arguments.min_size,
-                        grow=arguments.grow,
-                        border=arguments.border,
-                    )
-                )
-
-        pages = Pages(stack, first, end, normalise)
-        predict_stack(net, pages, write, arguments.tile, average=arguments.average, progress=True)
-    print(f"{out}: {end - first} slices")
+    _check_finite(stack, range(first, end))
+    names = stack.names[first:end]
+    count = _predict(arguments, net, stack, range(first, end), out, cells)
+    print(f"{out}: {end - first} slices" + (f": {few(names)}" if stack.named else ""))
     if cells is not None:
-        write_cells(cells, found, first)
+        print(f"{cells}: {count} cells in {end - first} frames")
     return 0
 
 
-def _check_numbers(arguments, net):
-    if arguments.tile is not None:
-        check_size(arguments.tile, net.depth, "--tile")
-    if not 1 <= arguments.average <= 8:
-        raise ValueError(f"--average {arguments.average} is not 1 to 8")
-
-
-def _cells_folder(arguments):
-    """Return the folder for the cells, with all that is wrong with it said now."""
-    cells = Path(arguments.cells)
-    if cells.exists() and (not cells.is_dir() or any(cells.iterdir())):
-        raise FileExistsError(f"{cells}: is a file or not empty: name a new folder for the cells")
-    if not cells.parent.is_dir():
-        raise FileNotFoundError(f"{cells.parent}: no such folder to make {cells.name} in")
+def _outputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
+    """Return the paths of --out and --cells, with all that is wrong with them said now."""
+    inputs = arguments.run_folder, arguments.images
+    out = Path(arguments.out)
+    if out.suffix.lower() in TIFF:
+        common.check_output(out, TIFF, inputs)
+    elif out.suffix and not out.is_dir():
+        raise ValueError(f"{out}: must end in .tif or .tiff, or be a folder, without an ending")
+    else:
+        common.check_folder(arguments.out, inputs)
+    if arguments.cells is None:
+        return out, None
     for name in ("min_size", "border", "grow"):
         if getattr(arguments, name) < 0:
             flag = "--" + name.replace("_", "-")
             raise ValueError(f"{flag} {getattr(arguments, name)} is not at least 0")
     if not 0 <= arguments.threshold < 1:
         raise ValueError(f"--threshold {arguments.threshold} is not in [0, 1)")
-    return cells
+    cells = common.check_folder(arguments.cells, inputs)
+    if cells.resolve() == out.resolve():
+        raise ValueError(f"--out and --cells are both {out}: name two places")
+    return out, cells
+
+
+def _check_numbers(arguments: argparse.Namespace, net: UNet) -> None:
+    if arguments.tile is not None:
+        check_size(arguments.tile, net.depth, "--tile")
+    if not 1 <= arguments.average <= 8:
+        raise ValueError(f"--average {arguments.average} is not 1 to 8")
+
+
+def _check_finite(stack: Stack, chosen: range) -> None:
+    """Look for NaN before the work, not in the middle of it: a page that has some is refused."""
+    for index in chosen:
+        if stack.dtypes[index].kind == "f":
+            stack.page(index)
+
+
+def _predict(
+    arguments: argparse.Namespace,
+    net: UNet,
+    stack: Stack,
+    chosen: range,
+    out: Path,
+    cells: Path | None,
+) -> int:
+    """Predict and write the chosen slices; return the number of cells."""
+    from tinyunet.inference.predict import predict_stack
+
+    names, found = [stack.names[i] for i in chosen], []
+    with ExitStack() as writers:
+        write = _writer(writers, out, stack, chosen)
+        folder = None
+        if cells is not None:
+            folder = writers.enter_context(FolderWriter(cells, np.uint16))
+
+        def take(index: int, probabilities: Array) -> None:
+            if net.n_classes == 2:
+                write(names[index], probabilities[1])
+            else:
+                write(names[index], probabilities.argmax(axis=0).astype(np.uint8))
+            if folder is not None:
+                labels = _cells(arguments, probabilities)
+                folder.append(_cells_name(names[index], stack.named), labels)
+                found.append(int(labels.max()))
+
+        pages = Pages(stack, chosen)
+        predict_stack(net, pages, take, arguments.tile, average=arguments.average, progress=True)
+    return sum(found)
+
+
+def _writer(
+    writers: ExitStack, out: Path, stack: Stack, chosen: range
+) -> Callable[[str, Array], None]:
+    """Open what --out means; return a function of the slice's name and its page."""
+    if out.suffix.lower() not in TIFF:
+        return writers.enter_context(FolderWriter(out)).append
+    sizes = {stack.sizes[i] for i in chosen}
+    if len(sizes) > 1:
+        common.note(
+            f"{out}: its pages will differ in size, as the images do; some programs show only the "
+            "first: a folder as --out takes one file a slice"
+        )
+    names = [stack.names[i] for i in chosen] if stack.named else None
+    writer = writers.enter_context(StackWriter(out, names=names, one_size=len(sizes) == 1))
+    return lambda _, page: writer.append(page)
+
+
+def _cells(arguments: argparse.Namespace, probabilities: Array) -> Array:
+    from tinyunet.inference.postprocess import probabilities_to_cells
+
+    return probabilities_to_cells(
+        1 - probabilities[0],
+        threshold=arguments.threshold,
+        min_size=arguments.min_size,
+        grow=arguments.grow,
+        border=arguments.border,
+    )
+
+
+def _cells_name(name: str, named: bool) -> str:
+    """mask0007 for frame t0007 and mask007 for page 7; all other files keep their names."""
+    return result_name(name) if named else f"mask{int(name):03d}"
 
 
 class Pages:
-    """The slices `first` to `end` − 1 of a stack, read and normalised one at a time."""
+    """The chosen slices of a stack, read and normalised one at a time."""
 
-    def __init__(self, stack, first, end, normalise):
-        self.stack, self.range, self.normalise = stack, range(first, end), normalise
+    def __init__(self, stack: Stack, chosen: range) -> None:
+        self.stack, self.chosen = stack, chosen
 
-    def __len__(self):
-        return len(self.range)
+    def __len__(self) -> int:
+        return len(self.chosen)
 
-    def __iter__(self):
-        for index in self.range:
-            yield self.normalise(self.stack.page(index), self.stack.names[index])
-
-
-def write_cells(folder, label_maps, first):
-    """Write the label maps as the Cell Tracking Challenge wants them: all of them or none.
-
-    They grow in a hidden folder beside, which takes the name once it is complete.
-    """
-    from tinyunet.data import write_label_frames
-
-    final = folder.resolve()
-    hidden = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
-    try:
-        write_label_frames(hidden, label_maps, first)
-        os.replace(hidden, final)  # which is not there, or empty
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-    print(f"{folder}: {sum(int(m.max()) for m in label_maps)} cells in {len(label_maps)} frames")
+    def __iter__(self) -> Iterator[Array]:
+        for index in self.chosen:
+            name = f"{self.stack.path}: slice {self.stack.names[index]}"
+            yield normalise(self.stack.page(index), name)

@@ -2,7 +2,7 @@
 
 For the demo and the tests, which must run without any download. The membranes are made hard in
 the way real ones are: organelles inside the cells are as dark as membranes, the light is uneven
-and some membranes are faint, so that no grey value tells the two apart and a network must look at
+and some membranes are faint, so that no intensity tells the two apart and a network must look at
 shapes.
 
 Shapes: images (n, size, size) uint8, labels the same. Lesson: lessons/11-training.md.
@@ -10,13 +10,27 @@ Shapes: images (n, size, size) uint8, labels the same. Lesson: lessons/11-traini
 
 import numpy as np
 
+from tinyunet.arrays import Array
 
-def synthetic_membranes(n, size=256, seed=0):
+
+def synthetic_membranes(
+    n: int, size: int = 256, seed: int | np.random.Generator = 0
+) -> tuple[Array, Array]:
     """Sections of packed cells with thin dark borders.
 
-    Parameters: `n` images; `size`, side in pixels, at least 32; `seed`, an int or a numpy
-    Generator. Returns (images (n, size, size) uint8, labels (n, size, size) uint8: 1 inside a
-    cell, 0 membrane, as in ISBI 2012). The same seed gives the same pictures.
+    Parameters
+    ----------
+    n : int
+        Number of images.
+    size : int
+        Side in pixels, at least 32.
+    seed : int or Generator
+        The same seed gives the same pictures.
+
+    Returns
+    -------
+    images, labels : Array
+        (n, size, size) uint8; labels are 1 inside a cell, 0 on a membrane, as in ISBI 2012.
     """
     _check(n, size)
     rng = np.random.default_rng(seed)
@@ -24,11 +38,25 @@ def synthetic_membranes(n, size=256, seed=0):
     return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])
 
 
-def synthetic_cells(n, size=256, seed=0):
+def synthetic_cells(
+    n: int, size: int = 256, seed: int | np.random.Generator = 0
+) -> tuple[Array, Array]:
     """Bright touching cells on a dark ground, as in fluorescence microscopy.
 
-    Parameters as `synthetic_membranes`. Returns (images (n, size, size) uint8, labels (n, size,
-    size) uint16: 0 background, then one number a cell; touching cells have no gap between them).
+    Parameters
+    ----------
+    n : int
+        Number of images.
+    size : int
+        Side in pixels, at least 32.
+    seed : int or Generator
+        The same seed gives the same pictures.
+
+    Returns
+    -------
+    images, labels : Array
+        (n, size, size), uint8 and uint16; labels are 0 on the background, then one number a cell;
+        touching cells have no gap between them.
     """
     _check(n, size)
     rng = np.random.default_rng(seed)
@@ -36,14 +64,14 @@ def synthetic_cells(n, size=256, seed=0):
     return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])
 
 
-def _check(n, size):
+def _check(n: int, size: int) -> None:
     if n < 1:
         raise ValueError(f"n is {n}: wanted at least one image")
     if size < 32:
         raise ValueError(f"size is {size}: wanted at least 32 pixels")
 
 
-def _smooth(size, sigma, rng):
+def _smooth(size: int, sigma: float, rng: np.random.Generator) -> Array:
     """Smooth noise of mean 0 and standard deviation 1, with details of about `sigma` pixels."""
     from scipy import ndimage
 
@@ -56,11 +84,11 @@ def _smooth(size, sigma, rng):
     return (field - field.mean()) / field.std()
 
 
-def _to_uint8(image):
+def _to_uint8(image: Array) -> Array:
     return np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
 
 
-def _distance_to_border(size, rng):
+def _distance_to_border(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Distance (pixels) of each pixel to the nearest border between cells, and its cell.
 
     Cells are the regions nearest to random seeds, measured in warped and stretched coordinates so
@@ -95,31 +123,31 @@ def _distance_to_border(size, rng):
     return ndimage.distance_transform_edt(~border) + 0.5, cell
 
 
-def _membrane_image(size, rng):
+def _membrane_image(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
     from scipy import ndimage
 
     gap, cell = _distance_to_border(size, rng)
     half_width = 1.8 + 0.35 * _smooth(size, 20, rng).clip(-2, 2)
     labels = (gap > half_width).astype(np.uint8)
 
-    grey = 0.66 + 0.085 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
-    grey = grey + 0.03 * _smooth(size, 3, rng) + 0.03 * _smooth(size, 6, rng)
-    grey = _organelles(grey, gap, rng)
+    intensity = 0.66 + 0.085 * rng.standard_normal(cell.max() + 1)[cell]  # cells differ in stain
+    intensity = intensity + 0.03 * _smooth(size, 3, rng) + 0.03 * _smooth(size, 6, rng)
+    intensity = _organelles(intensity, gap, rng)
     # membranes cut aslant are fainter
     contrast = (0.95 + 0.15 * _smooth(size, 16, rng)).clip(0.6, 1.1)
     profile = np.exp(-0.7 * (gap / half_width).clip(0, 3) ** 4)
-    grey = grey + (0.3 - grey) * (contrast * profile).clip(0, 1)
+    intensity = intensity + (0.3 - intensity) * (contrast * profile).clip(0, 1)
 
-    grey = ndimage.gaussian_filter(grey, 0.8)
+    intensity = ndimage.gaussian_filter(intensity, 0.8)
     light = 1 + 0.22 * _smooth(size, size / 2, rng).clip(-2, 2)
     grain = 0.05 * ndimage.gaussian_filter(rng.standard_normal((size, size)), 0.5)
-    return _to_uint8(grey * light + grain), labels
+    return _to_uint8(intensity * light + grain), labels
 
 
-def _organelles(grey, gap, rng):
+def _organelles(intensity: Array, gap: Array, rng: np.random.Generator) -> Array:
     """Mitochondria (dark, striped ellipses) and vesicles (small dark discs), off the borders."""
-    size = len(grey)
-    grey = grey.copy()
+    size = len(intensity)
+    intensity = intensity.copy()
     rows, columns = np.mgrid[:size, :size]
     area = size * size / 256**2
     for _ in range(rng.poisson(45 * area)):
@@ -132,22 +160,24 @@ def _organelles(grey, gap, rng):
         v = (np.cos(angle) * dx - np.sin(angle) * dy) / short
         inside = ((u * u + v * v) < 1) & (gap[near] > 4)
         stripes = 0.34 + 0.06 * np.sin(long * u * 1.9 + rng.uniform(0, 6))
-        grey[near] = np.where(inside, stripes, grey[near])
+        intensity[near] = np.where(inside, stripes, intensity[near])
     for _ in range(rng.poisson(120 * area)):
         y, x, radius = *rng.integers(size, size=2), rng.uniform(1.2, 2.6)
         near = (slice(max(y - 3, 0), y + 4), slice(max(x - 3, 0), x + 4))
         inside = (rows[near] - y) ** 2 + (columns[near] - x) ** 2 < radius**2
-        grey[near] = np.where(inside & (gap[near] > 4), rng.uniform(0.25, 0.45), grey[near])
-    return grey
+        intensity[near] = np.where(
+            inside & (gap[near] > 4), rng.uniform(0.25, 0.45), intensity[near]
+        )
+    return intensity
 
 
-def _cell_image(size, rng):
+def _cell_image(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
     from scipy import ndimage
 
     rows, columns = np.mgrid[:size, :size]
     best, labels = np.ones((size, size)), np.zeros((size, size), np.uint16)
     count = max(int(rng.uniform(28, 40) * size * size / 256**2), 2)
-    centres = []
+    centres: list[tuple[float, float]] = []
     for number in range(1, count + 1):
         y, x = _place(centres, size, rng)
         centres.append((y, x))
@@ -163,12 +193,14 @@ def _cell_image(size, rng):
 
     shine = rng.uniform(0.35, 0.9, labels.max() + 1)
     shine[0] = 0
-    grey = shine[labels] * (1 - 0.35 * best**2) * (1 + 0.12 * _smooth(size, 4, rng))
-    grey = ndimage.gaussian_filter(grey, 1.3) + 0.06 + 0.03 * _smooth(size, size / 2, rng)
-    return _to_uint8(grey + 0.03 * rng.standard_normal((size, size))), labels
+    intensity = shine[labels] * (1 - 0.35 * best**2) * (1 + 0.12 * _smooth(size, 4, rng))
+    intensity = ndimage.gaussian_filter(intensity, 1.3) + 0.06 + 0.03 * _smooth(size, size / 2, rng)
+    return _to_uint8(intensity + 0.03 * rng.standard_normal((size, size))), labels
 
 
-def _place(centres, size, rng):
+def _place(
+    centres: list[tuple[float, float]], size: int, rng: np.random.Generator
+) -> tuple[float, float]:
     """A new centre: often beside an existing cell, never within 14 pixels of one if avoidable."""
     for _ in range(30):
         y, x = rng.uniform(0, size, 2)
@@ -181,7 +213,7 @@ def _place(centres, size, rng):
     return np.clip(y, 0, size - 1), np.clip(x, 0, size - 1)
 
 
-def _whole_cells(labels):
+def _whole_cells(labels: Array) -> Array:
     """Each cell's largest 4-connected piece of at least 20 pixels, numbered from 1."""
     from scipy import ndimage
 

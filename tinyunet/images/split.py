@@ -4,16 +4,42 @@ Lesson: lessons/11-training.md.
 """
 
 import hashlib
+from typing import Protocol
 
 import numpy as np
+
+from tinyunet.images.dataset import Dataset
 
 MOST_CLASSES = 256  # a tile's labels are uint8
 
 
-def split(dataset, settings):
-    """Return (training, validation) parts of `dataset`.
+class Split(Protocol):
+    """What `split` needs of `tinyunet.training.settings.Settings`."""
 
-    Raises ValueError if either would be empty or if one network cannot learn them.
+    @property
+    def val(self) -> tuple[int, int] | None:
+        """The slices that are held out: (first, behind the last), or None."""
+
+
+def split(dataset: Dataset, settings: Split) -> list[Dataset]:
+    """The slices to learn from and those to validate on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All of them.
+    settings : Settings
+        Says in `val` which are held out.
+
+    Returns
+    -------
+    list of Dataset
+        Training and validation part.
+
+    Raises
+    ------
+    ValueError
+        If either would be empty or if one network cannot learn them.
     """
     channels = sorted({image.shape[0] for image in dataset.images})
     if len(channels) > 1:
@@ -41,8 +67,19 @@ def split(dataset, settings):
     return parts
 
 
-def fingerprint(dataset):
-    """Return a SHA-256 (hex) of all images, labels and masks: the same data or not?"""
+def fingerprint(dataset: Dataset) -> str:
+    """Tell whether two data sets are the same.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Any.
+
+    Returns
+    -------
+    str
+        SHA-256 (hex) of all images, labels and masks.
+    """
     digest = hashlib.sha256(f"{dataset.kind} {dataset.n_classes}".encode())
     for arrays in zip(dataset.images, dataset.labels, dataset.valid, strict=True):
         for array in arrays:

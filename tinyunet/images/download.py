@@ -8,11 +8,14 @@ Lesson: lessons/11-training.md.
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tinyunet.data.stack import open_stack
-from tinyunet.data.tiff import first_line
-from tinyunet.data.write import write_stack
+from tinyunet.images._damage import first_line
+from tinyunet.images.names import FileName
+from tinyunet.images.stack import open_stack
+from tinyunet.images.write import write_stack
 
 SOURCES = Path(__file__).with_name("isbi2012.json")
 # the challenge's file and where its slices lie at the source
@@ -24,17 +27,47 @@ STACKS = {
 
 
 def download_isbi2012(
-    out_dir, cache=None, base_url=None, report=print, overwrite=False, sources=None, retries=2
-):
+    out_dir: FileName,
+    cache: FileName | None = None,
+    base_url: str | None = None,
+    report: Callable[[str], object] = print,
+    overwrite: bool = False,
+    sources: dict[str, Any] | None = None,
+    retries: int = 2,
+) -> dict[str, Path]:
     """Fetch the training and test slices and write them as the challenge's three stacks.
 
-    Parameters: `out_dir`, made if missing; `cache`, a folder for the fetched files (the default:
-    the user's cache folder); `base_url`, another address with the same files; `report`, called
-    with each line for the user: licence, citations, what was written; `overwrite=True` replaces
-    stacks that are there; `sources`, another dict in the form of isbi2012.json; `retries` a file.
-    Returns {name: path} of train-volume.tif, train-labels.tif and test-volume.tif.
-    Raises ImportError without pooch, FileExistsError, OSError where the network fails (run again:
-    files already fetched are kept), ValueError for a wrong checksum.
+    Parameters
+    ----------
+    out_dir : str or Path
+        Made if missing.
+    cache : str or Path, optional
+        A folder for the fetched files (the default: the user's cache folder).
+    base_url : str, optional
+        Another address with the same files.
+    report : function
+        Called with each line for the user: licence, citations, what was written.
+    overwrite : bool
+        Whether stacks that are there are replaced.
+    sources : dict, optional
+        Another in the form of isbi2012.json.
+    retries : int
+        Of each file.
+
+    Returns
+    -------
+    dict
+        {name: path} of train-volume.tif, train-labels.tif and test-volume.tif.
+
+    Raises
+    ------
+    ImportError
+        Without pooch.
+    OSError
+        Where the network fails (run again: files already fetched are kept), or where a stack is
+        there already.
+    ValueError
+        For a wrong checksum.
     """
     sources = sources or json.loads(SOURCES.read_text(encoding="utf-8"))
     out_dir = Path(out_dir)
@@ -58,15 +91,18 @@ def download_isbi2012(
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, stack in stacks.items():
         write_stack(paths[name], [stack.page(i) for i in range(len(stack))])
-        report(f"{paths[name]}: {len(stack)} slices of {stack.shape[1]}×{stack.shape[2]}")
+        height, width = stack.sizes[0]
+        report(f"{paths[name]}: {len(stack)} slices of {height}×{width}")
     return paths
 
 
-def _number(file):
+def _number(file: str) -> int:
     return int(Path(file).stem)
 
 
-def _fetch_all(sources, cache, base_url, retries):
+def _fetch_all(
+    sources: dict[str, Any], cache: FileName | None, base_url: str, retries: int
+) -> dict[str, str]:
     """{name at the source: file in the cache}, every one with the right checksum."""
     try:
         import pooch
@@ -85,7 +121,7 @@ def _fetch_all(sources, cache, base_url, retries):
     return {name: _fetch(shelf, name, pooch.HTTPDownloader(timeout=30)) for name in shelf.registry}
 
 
-def _fetch(shelf, name, downloader):
+def _fetch(shelf: Any, name: str, downloader: Any) -> str:
     try:
         return shelf.fetch(name, downloader=downloader)
     except OSError as error:  # requests' exceptions are OSErrors

@@ -1,0 +1,95 @@
+"""Images to mean 0 and standard deviation 1: the one place where it is done.
+
+Each image by itself: sections of one block differ in thickness and stain, and the network should
+not have to learn that. Lesson: lessons/11-training.md.
+
+Shapes: (H, W) or (C, H, W); one mean and one deviation for all pixels and channels.
+"""
+
+import warnings
+
+import numpy as np
+
+from tinyunet.arrays import Array
+
+
+def mean_and_std(image: Array, rows: int = 1024) -> tuple[float, float]:
+    """Mean and standard deviation over all pixels and channels, some rows at a time.
+
+    Parameters
+    ----------
+    image : Array
+        (H, W) or (C, H, W), any real dtype; may be a memory map.
+    rows : int
+        So many rows are in memory at once.
+
+    Returns
+    -------
+    tuple of float
+        Mean and deviation, computed in float64; the deviation of a constant image is given as 1,
+        so that subtracting and dividing makes it 0. NaN or infinite where the pixels are.
+
+    Notes
+    -----
+    Blocks are merged by their means and squared deviations, which loses no digits to a large mean.
+    """
+    image = image[None] if image.ndim == 2 else image
+    mean, std, low, high = _moments(image, rows, 0)
+    if low == high:
+        return float(low), 1.0
+    if not 0 < std < np.inf and np.isfinite(low) and np.isfinite(high):
+        # a square left float64: once more with numbers around 1
+        exponent = int(np.frexp(max(abs(low), abs(high)))[1])
+        mean, std = (float(np.ldexp(v, exponent)) for v in _moments(image, rows, exponent)[:2])
+    return float(mean), float(std) or 1.0
+
+
+def _moments(image: Array, rows: int, exponent: int) -> tuple[float, float, float, float]:
+    """Mean, deviation, smallest and largest of image / 2^exponent."""
+    count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
+    with np.errstate(over="ignore", invalid="ignore"):
+        for top in range(0, image.shape[1], rows):
+            block = np.asarray(image[:, top : top + rows], np.float64)
+            block = np.ldexp(block, -exponent) if exponent else block
+            low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
+            share = block.size / (count + block.size)
+            middle = block.mean()
+            shift = middle - mean
+            squares += ((block - middle) ** 2).sum() + shift**2 * count * share
+            mean += shift * share
+            count += block.size
+    return mean, float(np.sqrt(squares / count)), float(low), float(high)
+
+
+def normalise(image: Array, name: str = "image") -> Array:
+    """An image with mean 0 and standard deviation 1 over all of its pixels and channels.
+
+    Parameters
+    ----------
+    image : Array
+        (H, W) or (C, H, W), any real dtype.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    Array
+        float32 of the same shape, computed in float64. A constant image becomes 0, with a warning.
+
+    Raises
+    ------
+    ValueError
+        For an image without pixels, NaN or infinity.
+    """
+    values = np.asarray(image)
+    if values.size == 0:
+        raise ValueError(f"{name}: has no pixels (shape {values.shape})")
+    mean, std = mean_and_std(values)
+    if not np.isfinite(mean) or not np.isfinite(std):
+        raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
+    if values.min() == values.max():
+        warnings.warn(
+            f"{name}: every pixel is {mean:g}: it cannot be normalised and is taken as 0",
+            stacklevel=2,
+        )
+    return ((values.astype(np.float64) - mean) / std).astype(np.float32)
