@@ -8,25 +8,40 @@ passes through every drawn vector and bends without a kink (twice continuously d
 
 Its price is one small linear system per axis (a B-spline blurs its coefficients, so they are
 sharpened first), which for a grid of 3×3 costs nothing. For the image itself it would cost a pass
-over the whole image for every tile; images therefore use Keys' cubic (plain.py), which needs none.
+over the whole image for every tile; images therefore use Keys' cubic, which needs none
+(reference.py).
 
 Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
 import numpy as np
 
+from tinyunet.arrays import Array
+from tinyunet.augment.transform import Transform, whole_pair
 from tinyunet.geometry import mirror
 
 
-def spline_coefficients(values):
-    """The coefficients with which a cubic B-spline passes through `values` (2, gy, gx), float64.
+def spline_coefficients(values: Array) -> Array:
+    """Return the coefficients with which a cubic B-spline passes through values.
 
+    Parameters
+    ----------
+    values : Array
+        (2, gy, gx) float64, vectors at the control points.
+
+    Returns
+    -------
+    Array
+        (2, gy, gx) float64.
+
+    Notes
+    -----
     At a control point the spline is (c[i−1] + 4·c[i] + c[i+1])/6. That must equal the value, which
     is one equation for each control point; it is solved along one axis and then along the other.
     """
     for axis in (1, 2):
         n = values.shape[axis]
-        system = np.zeros((n, n))
+        system: Array = np.zeros((n, n))
         for i in range(n):
             for neighbour, weight in ((i - 1, 1 / 6), (i, 4 / 6), (i + 1, 1 / 6)):
                 system[i, mirror(neighbour, n)] += weight
@@ -36,12 +51,25 @@ def spline_coefficients(values):
     return np.ascontiguousarray(values)
 
 
-def axis_basis(start, count, frame, points, spacing):
-    """The weight of each spline coefficient in each of `count` output pixels from `start`.
+def axis_basis(start: int, count: int, frame: int, points: int, spacing: float | None) -> Array:
+    """Return the weight of each spline coefficient in each output pixel along one axis.
 
-    frame: length of the output frame; points: control points along it; spacing: their distance in
-    pixels, or None for grids that span the frame. Returns (points, count) float64. Four
-    coefficients count at a pixel; where the grid is mirrored, two of them may be the same one.
+    Parameters
+    ----------
+    start, count : int
+        The first output pixel, and how many.
+    frame : int
+        Length of the output frame.
+    points : int
+        Control points along it.
+    spacing : float or None
+        Their distance in pixels; None for grids that span the frame.
+
+    Returns
+    -------
+    Array
+        (points, count) float64. Four coefficients count at a pixel; where the grid is mirrored,
+        two of them may be the same one.
     """
     if spacing is None:
         spacing = max(frame - 1, 1) / (points - 1)
@@ -61,12 +89,24 @@ def axis_basis(start, count, frame, points, spacing):
     return basis
 
 
-def spline(transform, origin, size):
-    """The displacement over a window as three small matrices: (coefficients, rows, columns).
+def spline(
+    transform: Transform, origin: tuple[int, int], size: tuple[int, int]
+) -> tuple[Array, Array, Array]:
+    """Return the displacement over a window as three small matrices.
 
-    coefficients (2, gy, gx), rows (gy, h) and columns (gx, w), all float64: the displacement is
-    rowsᵀ · coefficients · columns. Without elastic deformation the coefficients are zeros, which
-    add exactly nothing.
+    Parameters
+    ----------
+    transform : Transform
+        Whose displacement it is.
+    origin, size : (int, int)
+        The window's first pixel in the output frame, and its rows and columns.
+
+    Returns
+    -------
+    coefficients, rows, columns : Array
+        (2, gy, gx), (gy, h) and (gx, w), all float64: the displacement is
+        rowsᵀ · coefficients · columns. Without elastic deformation the coefficients are zeros,
+        which add exactly nothing.
     """
     if transform.displacement is None:
         coefficients = np.zeros((2, 2, 2))
@@ -80,38 +120,72 @@ def spline(transform, origin, size):
     return coefficients, rows, columns
 
 
-def source_coordinates(transform, origin=(0, 0), size=None):
-    """The source point of every pixel of an output window, in plain NumPy.
+def source_coordinates(
+    transform: Transform, origin: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+) -> Array:
+    """Return the source point of every pixel of an output window, in plain NumPy.
 
-    transform: a `Transform`; origin: the window's first pixel (row, column) in the output frame,
-    which may lie outside of it; size: (rows, columns), by default the whole frame. Returns (2,
-    rows, columns) float64: rows of the source, then columns, in pixels. Points outside the image
-    mean the mirrored image.
+    Parameters
+    ----------
+    transform : Transform
+        What is evaluated.
+    origin : (int, int)
+        The window's first pixel (row, column) in the output frame, which may lie outside of it.
+    size : (int, int), optional
+        Rows and columns of the window, by default the whole frame.
 
+    Returns
+    -------
+    Array
+        (2, rows, columns) float64: rows of the source, then columns, in pixels. Points outside the
+        image mean the mirrored image.
+
+    Raises
+    ------
+    ValueError
+        For an origin or a size that is not made of whole numbers.
+
+    Notes
+    -----
     To draw the deformed grid over a deformed sample, draw the contour lines of both at multiples of
     the grid's step: along such a line the sample shows one row, or one column, of the source.
     """
-    size = transform.size if size is None else size
+    origin = whole_pair(origin, "origin")
+    size = transform.size if size is None else whole_pair(size, "size", low=1)
     coefficients, rows, columns = spline(transform, origin, size)
     # Two matrix products, with sums in the order of the kernel: equal to the last bit.
-    along = 0.0
+    along = np.zeros((2, size[0], len(columns)))
     for g, weight in enumerate(rows):
         along = along + weight[:, None] * coefficients[:, None, g, :]  # (2, h, gx)
-    shift = 0.0
+    shift = np.zeros((2, *size))
     for g, weight in enumerate(columns):
         shift = shift + weight * along[:, :, g, None]  # (2, h, w)
     down = np.arange(origin[0], origin[0] + size[0])[:, None] - (transform.size[0] - 1) / 2
     right = np.arange(origin[1], origin[1] + size[1]) - (transform.size[1] - 1) / 2
-    turned = [m[0] * down + m[1] * right for m in transform.matrix]
-    return np.stack([turned[k] + transform.centre[k] + shift[k] for k in (0, 1)])
+    rotated = [m[0] * down + m[1] * right for m in transform.matrix]
+    return np.stack([rotated[k] + transform.centre[k] + shift[k] for k in (0, 1)])
 
 
-def grid_lines(transform, step=32):
-    """Where a regular grid of the output frame lies in the source: lines to draw over the original.
+def grid_lines(transform: Transform, step: int = 32) -> list[Array]:
+    """Return where a regular grid of the output frame lies in the source.
 
-    step: distance of the lines in pixels, at least 1. Returns a list of (points, 2) float64 arrays
-    of (row, column): first the frame's rows 0, step, 2·step, …, then its columns. Raises ValueError
-    for a step below 1.
+    Parameters
+    ----------
+    transform : Transform
+        What is evaluated.
+    step : int
+        Distance of the lines in pixels, at least 1.
+
+    Returns
+    -------
+    list of Array
+        Lines to draw over the original, (points, 2) float64 of (row, column): first the frame's
+        rows 0, step, 2·step, …, then its columns.
+
+    Raises
+    ------
+    ValueError
+        For a step below 1.
     """
     if step < 1:
         raise ValueError(f"step must be at least 1 pixel, got {step!r}")

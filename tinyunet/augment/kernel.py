@@ -1,11 +1,12 @@
 """The transform in one compiled pass: every output pixel finds its source point once, and image,
-labels and weights are all read there.
+labels and weight map are all read there.
 
-The formulas and the order of every sum are those of field.py and plain.py, so the results are the
-same to the last bits; only the big intermediate arrays (source points, 16 gathered copies of the
-image) are gone. Both entry points release the GIL. `warp_parallel` shares the rows among numba's
-threads; `warp_serial` is for data threads that work beside the network, which uses the cores itself
-(and numba's fallback threading layer must not be entered from two threads at once).
+The formulas and the order of every sum are those of field.py and reference.py, so the results are
+the same to the last bits; only the big intermediate arrays (source points, 16 gathered copies of
+the image) are gone. `warp_rows` releases Python's lock and touches no rows but its own, so plain
+threads can share the rows of one sample (resample.py) and data threads can each make their own.
+Nothing here enters numba's parallel runtime: of its threading layers, workqueue ends the process
+when two threads enter it, and OpenMP is killed in a child of fork.
 
 Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
@@ -14,12 +15,28 @@ import math
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit, prange
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
+
+Numbers = tuple  # of floats: numba infers what is in it
 
 
 @jit
-def mirrored(index, n):
-    """`geometry.mirror` for one index; inside the image it costs no division."""
+def mirrored(index: int, n: int) -> int:
+    """`geometry.mirror` for one index; inside the image it costs no division.
+
+    Parameters
+    ----------
+    index : int
+        Also outside of the image.
+    n : int
+        Pixels along the axis.
+
+    Returns
+    -------
+    int
+        0 to n - 1.
+    """
     if 0 <= index < n:
         return index
     if n == 1:
@@ -29,8 +46,18 @@ def mirrored(index, n):
 
 
 @jit
-def source_row(r, ys, xs, displacement, place):
-    """Fill ys and xs with the source points of output row r (field.source_coordinates)."""
+def source_row(r: int, ys: Array, xs: Array, displacement: tuple, place: Numbers) -> None:
+    """Fill in the source points of one output row (field.source_coordinates).
+
+    Parameters
+    ----------
+    r : int
+        The row.
+    ys, xs : Array
+        (w,) float64, written to: rows and columns of the source.
+    displacement, place : tuple
+        As in `warp_rows`.
+    """
     coefficients, rows, columns = displacement
     m00, m01, m10, m11, centre_y, centre_x, top, left = place
     shift_y, shift_x = np.zeros(ys.shape[0]), np.zeros(ys.shape[0])
@@ -50,10 +77,28 @@ def source_row(r, ys, xs, displacement, place):
 
 
 @jit
-def cubic_row(image, channel, ys, xs, out, r, grey):
-    """Keys' bicubic interpolation at a row of points (plain.sample_cubic), then the grey values."""
+def cubic_row(
+    image: Array, channel: int, ys: Array, xs: Array, out: Array, r: int, intensity: Numbers
+) -> None:
+    """Interpolate at a row of points by Keys' cubic (reference.sample_cubic), then gain and offset.
+
+    Parameters
+    ----------
+    image : Array
+        (C, H, W).
+    channel : int
+        Which is read and written.
+    ys, xs : Array
+        (w,) float64, the points.
+    out : Array
+        (C, h, w), whose row `r` is written.
+    r : int
+        The row.
+    intensity : tuple
+        As in `warp_rows`.
+    """
     height, width = image.shape[1:]
-    gain, offset, low, high, whole = grey
+    gain, offset, low, high, whole = intensity
     k = np.uint64(channel)  # an index that cannot be negative needs no test for it
     for c in range(ys.shape[0]):
         row, column = math.floor(ys[c]), math.floor(xs[c])
@@ -85,8 +130,26 @@ def cubic_row(image, channel, ys, xs, out, r, grey):
 
 
 @jit
-def nearest_row(labels, channel, ys, xs, first, out, r):
-    """The nearest pixel at a row of points, from point `first` on (plain.sample_nearest)."""
+def nearest_row(
+    labels: Array, channel: int, ys: Array, xs: Array, first: int, out: Array, r: int
+) -> None:
+    """Take the nearest pixel at a row of points (reference.sample_nearest).
+
+    Parameters
+    ----------
+    labels : Array
+        (C, H, W).
+    channel : int
+        Which is read and written.
+    ys, xs : Array
+        (w,) float64, the points.
+    first : int
+        The point with which the row begins.
+    out : Array
+        (C, h, w), whose row `r` is written.
+    r : int
+        The row.
+    """
     height, width = labels.shape[1:]
     k = np.uint64(channel)
     for c in range(out.shape[2]):
@@ -96,9 +159,27 @@ def nearest_row(labels, channel, ys, xs, first, out, r):
 
 
 @jit
-def linear_row(weights, channel, ys, xs, first, out, r):
-    """Linear interpolation at a row of points, from point `first` on (plain.sample_linear)."""
-    height, width = weights.shape[1:]
+def linear_row(
+    weight_map: Array, channel: int, ys: Array, xs: Array, first: int, out: Array, r: int
+) -> None:
+    """Interpolate linearly at a row of points (reference.sample_linear).
+
+    Parameters
+    ----------
+    weight_map : Array
+        (C, H, W).
+    channel : int
+        Which is read and written.
+    ys, xs : Array
+        (w,) float64, the points.
+    first : int
+        The point with which the row begins.
+    out : Array
+        (C, h, w), whose row `r` is written.
+    r : int
+        The row.
+    """
+    height, width = weight_map.shape[1:]
     k = np.uint64(channel)
     for c in range(out.shape[2]):
         y, x = ys[first + c], xs[first + c]
@@ -106,44 +187,49 @@ def linear_row(weights, channel, ys, xs, first, out, r):
         t, s = y - row, x - column
         i0, i1 = np.uint64(mirrored(row, height)), np.uint64(mirrored(row + 1, height))
         j0, j1 = np.uint64(mirrored(column, width)), np.uint64(mirrored(column + 1, width))
-        line0 = (1.0 - s) * weights[k, i0, j0] + s * weights[k, i0, j1]
-        line1 = (1.0 - s) * weights[k, i1, j0] + s * weights[k, i1, j1]
+        line0 = (1.0 - s) * weight_map[k, i0, j0] + s * weight_map[k, i0, j1]
+        line1 = (1.0 - s) * weight_map[k, i1, j0] + s * weight_map[k, i1, j1]
         out[channel, r, c] = (1.0 - t) * line0 + t * line1
 
 
 @jit
-def warp_row(r, arrays, outs, inner, displacement, place, grey):
-    """Output row r of the image's window, and of the labels' and weights' window inside it.
+def warp_rows(
+    first: int,
+    end: int,
+    arrays: tuple,
+    outs: tuple,
+    inner: tuple[int, int],
+    displacement: tuple,
+    place: Numbers,
+    intensity: Numbers,
+) -> None:
+    """Make some rows of the image's window, and of the label window inside it.
 
-    arrays, outs: image, labels and weights, each (channels, H, W) with perhaps no channel at all
-    inner: (first row, first column) of the label window in the image window
-    displacement: coefficients (2, gy, gx), rows (gy, h) and columns (gx, w) of `field.spline`
-    place: the matrix row by row, centre, and the window's first pixel seen from the frame's middle
-    grey: gain, offset, lowest and highest value, and whether the image holds whole numbers
+    Parameters
+    ----------
+    first, end : int
+        Output rows of the image's window.
+    arrays, outs : tuple of Array
+        Image, labels and weight map, each (channels, H, W) with perhaps no channel at all.
+    inner : (int, int)
+        First row and column of the label window in the image window.
+    displacement : tuple of Array
+        Coefficients (2, gy, gx), rows (gy, h) and columns (gx, w) of `field.spline`.
+    place : tuple of float
+        The matrix row by row, centre, and the window's first pixel seen from the frame's middle.
+    intensity : tuple
+        Gain, offset, lowest and highest value, and whether the image holds whole numbers.
     """
-    image, labels, weights = arrays
-    out_image, out_labels, out_weights = outs
+    image, labels, weight_map = arrays
+    out_image, out_labels, out_weight_map = outs
     ys, xs = np.empty(out_image.shape[2]), np.empty(out_image.shape[2])
-    source_row(r, ys, xs, displacement, place)
-    for channel in range(image.shape[0]):
-        cubic_row(image, channel, ys, xs, out_image, r, grey)
-    inner_r = r - inner[0]
-    if 0 <= inner_r < out_labels.shape[1]:
-        for channel in range(labels.shape[0]):
-            nearest_row(labels, channel, ys, xs, inner[1], out_labels, inner_r)
-        for channel in range(weights.shape[0]):
-            linear_row(weights, channel, ys, xs, inner[1], out_weights, inner_r)
-
-
-@jit
-def warp_serial(arrays, outs, inner, displacement, place, grey):
-    """All rows, one after the other, on the calling thread (`warp_row` says what comes in)."""
-    for r in range(outs[0].shape[1]):
-        warp_row(r, arrays, outs, inner, displacement, place, grey)
-
-
-@jit(parallel=True)
-def warp_parallel(arrays, outs, inner, displacement, place, grey):
-    """All rows, shared among numba's threads; no two write to the same place."""
-    for r in prange(outs[0].shape[1]):
-        warp_row(r, arrays, outs, inner, displacement, place, grey)
+    for r in range(first, end):
+        source_row(r, ys, xs, displacement, place)
+        for channel in range(image.shape[0]):
+            cubic_row(image, channel, ys, xs, out_image, r, intensity)
+        inner_r = r - inner[0]
+        if 0 <= inner_r < out_labels.shape[1]:
+            for channel in range(labels.shape[0]):
+                nearest_row(labels, channel, ys, xs, inner[1], out_labels, inner_r)
+            for channel in range(weight_map.shape[0]):
+                linear_row(weight_map, channel, ys, xs, inner[1], out_weight_map, inner_r)

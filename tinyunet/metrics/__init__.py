@@ -1,24 +1,38 @@
 """Scores of segmentations: those of the ISBI 2012 challenge for membranes, IoU and SEG for cells.
 
-Lesson: `lessons/12-scores.md`. Paper: section 4, tables 1 and 2. Every key of the dict that
-`isbi2012` returns is also a function here; `isbi2012` shares the work between them.
+Lesson: `lessons/12-scores.md`. Paper: section 4, tables 1 and 2. Every score of `isbi2012` is also
+a function here; `isbi2012` shares the work between them and returns what `report.py` defines. All
+take the ground truth first and the prediction second.
+
+| file | what it holds |
+| --- | --- |
+| `inputs.py` | what goes into the scores, checked |
+| `isbi.py` | all scores of ISBI 2012 at once |
+| `pixel.py` | pixel error, pixel error rate |
+| `thinning.py` | one-pixel walls between cells |
 """
 
 from tinyunet.metrics.information import v_info, v_info_thinned
 from tinyunet.metrics.isbi import isbi2012, isbi2012_details
-from tinyunet.metrics.pixel import pixel_error, wrong_pixels
+from tinyunet.metrics.pixel import pixel_error, pixel_error_rate
 from tinyunet.metrics.rand import rand_error, v_rand, v_rand_thinned
 from tinyunet.metrics.regions import iou, iou_per_class, seg
-from tinyunet.metrics.touching import parted_pairs, touching_pairs
+from tinyunet.metrics.report import Report, Scores, WarpingCost
+from tinyunet.metrics.touching import PartedPairs, parted_pairs, touching_pairs
 from tinyunet.metrics.warping import warping_error, warping_pixels
 
 __all__ = [
+    "PartedPairs",
+    "Report",
+    "Scores",
+    "WarpingCost",
     "iou",
     "iou_per_class",
     "isbi2012",
     "isbi2012_details",
     "parted_pairs",
     "pixel_error",
+    "pixel_error_rate",
     "rand_error",
     "seg",
     "touching_pairs",
@@ -28,5 +42,4 @@ __all__ = [
     "v_rand_thinned",
     "warping_error",
     "warping_pixels",
-    "wrong_pixels",
 ]

@@ -4,13 +4,30 @@ Lesson: `lessons/12-scores.md`. Every ISBI 2012 score but the warping error is a
 the harmonic mean of precision ("is what I say true?") and recall ("do I say all that is true?").
 """
 
+from collections.abc import Sequence
 
-def f_score(hits, said, true):
-    """Harmonic mean of hits / said and hits / true.
 
-    hits: what is both said and true (TP); said: TP + FP; true: TP + FN; all plain numbers.
-    With no false positive the precision is 1 even if nothing was said, likewise the recall, and
-    the score is 0 if both are 0: these are the challenge's conventions.
+def f_score(hits: int, said: int, true: int) -> float:
+    """Return the harmonic mean of the precision hits / said and the recall hits / true.
+
+    Parameters
+    ----------
+    hits : int
+        What is both predicted and true (TP).
+    said : int
+        What is predicted, TP + FP.
+    true : int
+        What is true, TP + FN.
+
+    Returns
+    -------
+    float
+        In 0..1.
+
+    Notes
+    -----
+    With no false positive the precision is 1 even if nothing was predicted, likewise the recall,
+    and the score is 0 if both are 0: these are the challenge's conventions.
     """
     precision = 1.0 if said == hits else hits / said
     recall = 1.0 if true == hits else hits / true
@@ -19,11 +36,21 @@ def f_score(hits, said, true):
     return 2.0 * precision * recall / (precision + recall)
 
 
-def best_of(scores):
-    """Return (score, index) of the largest score, the first of equals; NaN never wins.
+def best_of(scores: Sequence[float]) -> tuple[float, int]:
+    """Return the largest score, the first of equals; NaN never wins.
 
-    The search starts from 0 at index 0, as the challenge's does: if no score is above 0, that is
-    the answer.
+    Parameters
+    ----------
+    scores : sequence of float
+        One a threshold.
+
+    Returns
+    -------
+    score : float
+        The largest.
+    index : int
+        Its place. The search starts from 0 at index 0, as the challenge's does: if no score is
+        above 0, that is the answer.
     """
     best, index = 0.0, 0
     for k, score in enumerate(scores):
@@ -32,7 +59,20 @@ def best_of(scores):
     return best, index
 
 
-def least_of(errors):
-    """Return (error, index) of the smallest error, the first of equals."""
+def least_of(errors: Sequence[int]) -> tuple[int, int]:
+    """Return the smallest error, the first of equals.
+
+    Parameters
+    ----------
+    errors : sequence of int
+        One a threshold, at least one.
+
+    Returns
+    -------
+    error : int
+        The smallest.
+    index : int
+        Its place.
+    """
     index = min(range(len(errors)), key=lambda k: errors[k])
     return errors[index], index

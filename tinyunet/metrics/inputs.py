@@ -8,83 +8,149 @@ White (cell interior) is the positive class, black (membrane) is 0.
 
 import numpy as np
 
+from tinyunet.arrays import Array, as_array
+from tinyunet.weight_map.instances import (
+    check_image_shape,
+    check_labels,
+    looks_like_image,
+    looks_like_mask,
+)
+
 THRESHOLD_STEP = 0.1
+ORDER = "the order is (ground_truth, prediction)"  # what a message says where a swap is likely
 
 
-def thresholds(maximum=1.0):
-    """The challenge's sweep: 0.0, then + 0.1 in double precision while not above `maximum`.
+def thresholds() -> list[float]:
+    """Return the challenge's sweep: 0.0, then + 0.1 in double precision while not above 1.
 
-    The sum is repeated on purpose: ten steps give 0.9999999999999999, so 1.0 still counts as
-    white at the last of the 11 thresholds. `maximum` 0.9 gives the first 10 of them.
+    Returns
+    -------
+    list of float
+        11 thresholds. The sum is repeated on purpose: ten steps give 0.9999999999999999, so 1.0
+        still counts as white at the last of them.
     """
     values = []
     threshold = 0.0
-    while threshold <= maximum:
+    while threshold <= 1.0:
         values.append(threshold)
         threshold += THRESHOLD_STEP
     return values
 
 
-def is_white(proposal, threshold):
-    """Boolean mask of proposal > threshold, strictly, compared in double precision.
+def is_white(prediction: Array, threshold: float) -> Array:
+    """Return where a prediction lies above a threshold, strictly, in double precision.
 
+    Parameters
+    ----------
+    prediction : Array
+        float32 probabilities of any shape.
+    threshold : float
+        A double.
+
+    Returns
+    -------
+    Array
+        bool of the same shape.
+
+    Notes
+    -----
     A float32 array compared with a Python float would round the *threshold* to float32: 0.7 would
     then equal float32(0.7) and 0.8 would equal float32(0.8), whereas in double precision
     float32(0.8) lies above 0.8 and float32(0.7) below 0.7. The challenge compares doubles.
     """
-    return proposal.astype(np.float64) > np.float64(threshold)
+    return prediction.astype(np.float64) > np.float64(threshold)
 
 
-def check_image(array, name):
-    """Return `array` as a real-valued NumPy array of two or three axes with at least one pixel."""
-    array = np.asarray(array)
+def check_prediction(prediction: object) -> Array:
+    """Return a prediction as float32 probabilities in 0..1.
+
+    Parameters
+    ----------
+    prediction : array_like
+        (H, W) or (Z, H, W), the probability of cell interior: floats in 0..1; uint8, which is
+        divided by 255; or a mask of any dtype, whose only values are 0 and 1, or 0 and 255.
+
+    Returns
+    -------
+    Array
+        float32 of the same shape. (uint8 of 0 and 1 alone are a mask, not probabilities of 0 and
+        1/255.)
+
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, NaN, values outside of 0..1, and masked pixels.
+    """
+    array = as_array(prediction, "prediction")
     if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} must hold booleans or real numbers, got dtype {array.dtype}")
-    if array.ndim not in (2, 3):
-        raise ValueError(f"{name} must be (H, W) or (Z, H, W), got shape {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{name} must hold at least one pixel, got shape {array.shape}")
+        raise ValueError(f"prediction must hold booleans or real numbers, got dtype {array.dtype}")
+    check_image_shape(array.shape, "prediction")
+    if looks_like_mask(array):
+        return (array != 0).astype(np.float32)
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    hint = "" if array.dtype.kind == "f" else f" in {array.dtype}, as of labels: {ORDER}"
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        array = array.astype(np.float32)
+    missing = int(np.isnan(array).sum())
+    if missing:
+        raise ValueError(f"prediction must be probabilities in 0..1, got {missing} NaN")
+    lowest, highest = array.min(), array.max()
+    if lowest < 0 or highest > 1:
+        raise ValueError(
+            "prediction must be probabilities in 0..1, uint8, or a mask of 0 and 1 or 255, "
+            f"got {lowest:g} to {highest:g}{hint}"
+        )
     return array
 
 
-def check_proposal(proposal):
-    """Return the proposal as float32 in 0..1; 8-bit values are divided by 255.
+def check_ground_truth(ground_truth: object, name: str = "ground_truth") -> Array:
+    """Return labels as `check_labels` does; where they look like probabilities, the error says so.
 
-    proposal: (H, W) or (Z, H, W), the probability of cell interior, as float in 0..1, uint8 in
-    0..255, or whole numbers 0 and 1. Raises ValueError on NaN and on values outside 0..1.
+    Parameters
+    ----------
+    ground_truth : array_like
+        (H, W) or (Z, H, W), whole numbers from 0.
+    name : str
+        What messages call the argument.
+
+    Returns
+    -------
+    Array
+        Booleans or integers.
+
+    Raises
+    ------
+    ValueError
+        As `check_labels` does.
     """
-    proposal = check_image(proposal, "proposal")
-    if proposal.dtype == np.uint8:
-        return proposal.astype(np.float32) / np.float32(255)
-    proposal = proposal.astype(np.float32)
-    missing = int(np.isnan(proposal).sum())
-    if missing:
-        raise ValueError(f"proposal must be probabilities in 0..1, got {missing} NaN")
-    lowest, highest = proposal.min(), proposal.max()
-    if lowest < 0 or highest > 1:
+    array = as_array(ground_truth, name)
+    if array.dtype.kind == "f" and np.any((array > 0) & (array < 1)):
         raise ValueError(
-            f"proposal must be probabilities in 0..1 (or uint8), got {lowest:g} to {highest:g}"
+            f"{name} must hold whole numbers, got fractions, as of probabilities: {ORDER}"
         )
-    return proposal
+    return check_labels(array, name)
 
 
-def check_label_map(labels, name="labels"):
-    """Return a label map as bool or integers: whole numbers, none negative, 0 is background.
+def check_same_shape(first: Array, first_name: str, second: Array, second_name: str) -> None:
+    """Raise unless both arrays have one shape: nothing is broadcast.
 
-    Floats are taken if they are whole: a probability is not a label, threshold it first.
+    Parameters
+    ----------
+    first : Array
+        Any array.
+    first_name : str
+        What messages call it.
+    second : Array
+        The other.
+    second_name : str
+        What messages call that.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
-    labels = check_image(labels, name)
-    if labels.dtype.kind == "f":
-        if not np.array_equal(labels, np.floor(labels)) or np.isinf(labels).any():
-            raise ValueError(f"{name} must be whole numbers, got fractions, NaN or infinity")
-        labels = labels.astype(np.int64)
-    if labels.min() < 0:
-        raise ValueError(f"{name} must not be negative, got {labels.min()}")
-    return labels
-
-
-def check_same_shape(first, first_name, second, second_name):
-    """Raise ValueError unless both arrays have one shape: nothing is broadcast."""
     if first.shape != second.shape:
         raise ValueError(
             f"{first_name} and {second_name} must have the same shape, "
@@ -92,15 +158,43 @@ def check_same_shape(first, first_name, second, second_name):
         )
 
 
-def as_stacks(proposal, labels):
-    """Check both and return them as (Z, H, W): proposal float32 in 0..1, labels bool.
+def as_stacks(ground_truth: object, prediction: object) -> tuple[Array, Array]:
+    """Check both arguments of a membrane score and bring them to one form.
 
-    The challenge thresholds the label too. With {0, 1} and {0, 255} no threshold of the sweep
-    changes it, so a label is simply "not 0" here and both kinds give the same scores.
+    Parameters
+    ----------
+    ground_truth : array_like
+        (H, W) or (Z, H, W) labels: 0 on membrane, anything above on cells.
+    prediction : array_like
+        Of the same shape, as `check_prediction` takes it.
+
+    Returns
+    -------
+    ground_truth : Array
+        (Z, H, W) bool.
+    prediction : Array
+        (Z, H, W) float32 in 0..1.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, for all that the two checks refuse, for unequal shapes, and for
+        arguments in the wrong order where that can be seen: a ground truth with fractions, or
+        one that looks like an image, and a prediction of labels.
+
+    Notes
+    -----
+    The challenge thresholds the labels too. With {0, 1} and {0, 255} no threshold of the sweep
+    changes them, so they are simply "not 0" here and both kinds give the same scores.
     """
-    proposal = check_proposal(proposal)
-    labels = check_label_map(labels) > 0
-    check_same_shape(proposal, "proposal", labels, "labels")
-    if proposal.ndim == 2:
-        proposal, labels = proposal[np.newaxis], labels[np.newaxis]
-    return proposal, labels
+    labels = check_ground_truth(ground_truth)
+    if looks_like_image(labels):
+        raise ValueError(
+            f"ground_truth looks like an image or 8-bit probabilities, not like labels: {ORDER}"
+        )
+    white = labels > 0
+    probability = check_prediction(prediction)
+    check_same_shape(white, "ground_truth", probability, "prediction")
+    if white.ndim == 2:
+        white, probability = white[np.newaxis], probability[np.newaxis]
+    return white, probability

@@ -2,14 +2,15 @@
 
 Lesson: `lessons/12-scores.md`. Source: the public evaluation scripts of the ISBI 2012 challenge.
 
-After `warping.py` the warped label S still differs from the proposal in some pixels. What would
+After `warping.py` the warped labels S still differ from the prediction in some pixels. What would
 flipping such a pixel do to the components around it: join two (merger), cut one (split), make or
 fill a hole, make or remove an object? Only mergers and splits count in the warping error.
 """
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
 
 OBJECT_DELETION = 1
 OBJECT_ADDITION = 2
@@ -24,7 +25,7 @@ TURN = 8  # pixels that one flooding front takes before it is the next one's tur
 
 
 @jit
-def _ids_around(ids, y, x, found):
+def _ids_around(ids: Array, y: int, x: int, found: Array) -> int:
     """Put the different ids among the neighbours inside the image into `found`; return how many."""
     height, width = ids.shape
     count = 0
@@ -42,7 +43,7 @@ def _ids_around(ids, y, x, found):
 
 
 @jit
-def _copy_window(warped, y, x, cells):
+def _copy_window(warped: Array, y: int, x: int, cells: Array) -> tuple[int, int]:
     """Copy what a split at (y, x) may see into `cells`; return (row length, index of (y, x)).
 
     cells: int8, flat; afterwards WHITE or 0, framed by zeros so that floods need no bounds.
@@ -63,7 +64,7 @@ def _copy_window(warped, y, x, cells):
 
 
 @jit
-def _root(parent, front):
+def _root(parent: Array, front: int) -> int:
     """The front that stands for everything `front` has met."""
     while parent[front] != front:
         front = parent[front]
@@ -71,7 +72,9 @@ def _root(parent, front):
 
 
 @jit
-def _step(front, cells, stride, queue, head, tail, parent):
+def _step(
+    front: int, cells: Array, stride: int, queue: Array, head: Array, tail: Array, parent: Array
+) -> None:
     """Take the front's next pixel: claim its white 4-neighbours, join fronts that own one."""
     p = queue[front, head[front]]
     head[front] += 1
@@ -86,7 +89,7 @@ def _step(front, cells, stride, queue, head, tail, parent):
 
 
 @jit
-def _splits(cells, stride, middle, black, queue):
+def _splits(cells: Array, stride: int, middle: int, black: int, queue: Array, state: Array) -> bool:
     """True if there are more than 2 ids around `middle` once that white pixel is black.
 
     cells, stride, middle: from `_copy_window`; black: 1 if a neighbour is black, which is an id
@@ -97,7 +100,9 @@ def _splits(cells, stride, middle, black, queue):
     all parts but one are complete or all fronts have met, long before the window is full.
     A pixel that a front has claimed holds front + 1.
     """
-    head, tail, parent = np.zeros(8, np.int64), np.ones(8, np.int64), np.arange(8)
+    head, tail, parent = state
+    for front in range(8):
+        head[front], tail[front], parent[front] = 0, 1, front
     cells[middle] = 0
     fronts = 0
     for row in (middle - stride, middle, middle + stride):
@@ -126,7 +131,7 @@ def _splits(cells, stride, middle, black, queue):
 
 
 @jit
-def _black_around(warped, y, x):
+def _black_around(warped: Array, y: int, x: int) -> int:
     """1 if a neighbour of (y, x) is black; outside counts as black unless the image is small."""
     height, width = warped.shape
     for qy in range(y - 1, y + 2):
@@ -139,19 +144,46 @@ def _black_around(warped, y, x):
     return 0
 
 
-@jit
-def classify(warped, ids, rows, columns):
-    """The kind of each mismatch as uint8 (N,), one of this module's constants.
+def classify(warped: Array, ids: Array, rows: Array, columns: Array) -> Array:
+    """Name the kind of each mismatch.
 
-    warped: S after warping, bool (H, W); ids: its 4-connected components, int32, 0 on black;
-    rows, columns: (N,) where S differs from the proposal.
+    Parameters
+    ----------
+    warped : Array
+        (H, W) bool, S after warping.
+    ids : Array
+        (H, W) int32, its 4-connected components, 0 on black.
+    rows, columns : Array
+        (N,) where S differs from the prediction.
+
+    Returns
+    -------
+    Array
+        (N,) uint8, one of this module's constants.
     """
     height, width = warped.shape
     side = 2 * RADIUS + 3
     room = side * side if min(height, width) >= RADIUS else (height + 2) * (width + 2)
-    cells, queue = np.zeros(room, np.int8), np.empty((8, room), np.int64)
-    kinds = np.zeros(len(rows), np.uint8)
-    found = np.empty(8, np.int32)
+    cells, queue = np.zeros(room, np.int8), np.empty((8, room), np.intp)
+    kinds, found = np.zeros(len(rows), np.uint8), np.empty(8, np.int32)
+    scratch = cells, queue, found, np.empty((3, 8), np.intp)
+    _classify(warped, ids, rows, columns, kinds, *scratch)
+    return kinds
+
+
+@jit
+def _classify(
+    warped: Array,
+    ids: Array,
+    rows: Array,
+    columns: Array,
+    kinds: Array,
+    cells: Array,
+    queue: Array,
+    found: Array,
+    state: Array,
+) -> None:
+    """Write the kinds; the last four are scratch memory (NumPy makes it: that compiles faster)."""
     for k in range(len(rows)):
         y, x = rows[k], columns[k]
         white = warped[y, x]
@@ -165,7 +197,8 @@ def classify(warped, ids, rows, columns):
         elif around == 2:
             stride, middle = _copy_window(warped, y, x, cells)
             black = _black_around(warped, y, x)
-            kinds[k] = SPLIT if _splits(cells, stride, middle, black, queue) else HOLE_DELETION
+            kinds[k] = (
+                SPLIT if _splits(cells, stride, middle, black, queue, state) else HOLE_DELETION
+            )
         else:  # three ids or more (or none: the only pixel of an image has no neighbours)
             kinds[k] = SPLIT if white else MERGER
-    return kinds

@@ -7,23 +7,38 @@ The answer depends on nothing but the 8 neighbours, so there are 256 cases and o
 """
 
 import functools
+from collections.abc import Iterable
 
 import numpy as np
+
+from tinyunet.arrays import Array
+
+Place = tuple[int, int]  # (dy, dx)
 
 # The 8 neighbours (dy, dx), clockwise from the top; neighbour k is bit k of a case.
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 
-def ring_components(cells, diagonal):
-    """The connected components of some of the 8 neighbours, as a list of sets of (dy, dx).
+def ring_components(cells: Iterable[Place], diagonal: bool) -> list[set[Place]]:
+    """Return the connected components of some of the 8 neighbours.
 
-    Two neighbours are connected if they share a side, or with `diagonal` at least a corner;
-    the pixel in the middle connects nothing.
+    Parameters
+    ----------
+    cells : iterable of (int, int)
+        Of RING's places; the pixel in the middle connects nothing.
+    diagonal : bool
+        False: neighbours that share a side are connected; True: a corner is enough.
+
+    Returns
+    -------
+    list of set of (int, int)
+        The places of each component.
     """
     left = set(cells)
     components = []
     while left:
-        component, frontier = set(), [left.pop()]
+        component: set[Place] = set()
+        frontier = [left.pop()]
         while frontier:
             y, x = frontier.pop()
             component.add((y, x))
@@ -36,11 +51,21 @@ def ring_components(cells, diagonal):
     return components
 
 
-def is_simple(case):
-    """True if the middle pixel of this case may be flipped; bit k of `case`: RING[k] is white.
+def is_simple(case: int) -> bool:
+    """Return whether the middle pixel may be flipped.
 
     It must touch exactly one white component by a side, and exactly one black component: else
     flipping it would join or cut cells (white), or open or close a hole (black).
+
+    Parameters
+    ----------
+    case : int
+        0 to 255; bit k is set if RING[k] is white.
+
+    Returns
+    -------
+    bool
+        True for a simple point.
     """
     white = {place for k, place in enumerate(RING) if case >> k & 1}
     touching = [
@@ -53,8 +78,14 @@ def is_simple(case):
 
 
 @functools.cache
-def simple_table():
-    """`is_simple` of all 256 cases as a read-only boolean array."""
+def simple_table() -> Array:
+    """Return `is_simple` of all 256 cases.
+
+    Returns
+    -------
+    Array
+        (256,) bool, read-only.
+    """
     table = np.array([is_simple(case) for case in range(256)])
     table.flags.writeable = False
     return table

@@ -1,4 +1,4 @@
-"""Thin the membranes of a proposal: cells grow until only one-pixel dams remain between them.
+"""Thin the membranes of a prediction: cells grow until only one-pixel dams remain between them.
 
 Lesson: `lessons/12-scores.md`. Source: the flooding of Vincent and Soille (1991) as the ISBI 2012
 challenge runs it, so that the width of a membrane no longer counts (V_Rand and V_info "thinned").
@@ -9,7 +9,8 @@ two fronts meet, these decide which pixel becomes the dam, and with it the score
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
 
 DAM = 0
 UNSEEN = -1
@@ -17,11 +18,12 @@ QUEUED = -2
 
 
 @jit
-def _number_by_column(ids, count):
-    """Basins numbered as they are met column by column; black pixels are UNSEEN."""
+def _number_by_column(ids: Array, number: Array, state: Array) -> None:
+    """Write to `state`, all UNSEEN, the basins numbered as they are met column by column.
+
+    number: zeros, for each id and 0. NumPy makes the arrays: that compiles faster.
+    """
     height, width = ids.shape
-    number = np.zeros(count + 1, np.int32)
-    state = np.full((height, width), UNSEEN, np.int32)
     last = 0
     for x in range(width):
         for y in range(height):
@@ -32,14 +34,15 @@ def _number_by_column(ids, count):
                 last += 1
                 number[basin] = last
             state[y, x] = number[basin]
-    return state
 
 
 @jit
-def _flood(state):
-    """Let the basins (values > 0) flow over the UNSEEN pixels of `state`, in place."""
+def _flood(state: Array, queue: Array) -> None:
+    """Let the basins (values > 0) flow over the UNSEEN pixels of `state`, in place.
+
+    queue: room for the index of each pixel, which is queued once.
+    """
     height, width = state.shape
-    queue = np.empty(height * width, np.int64)  # a pixel is queued once
     tail = 0
     for x in range(width):
         for y in range(height):
@@ -76,15 +79,26 @@ def _flood(state):
                 tail += 1
 
 
-def thin(ids, count):
+def thin(ids: Array, count: int) -> tuple[Array, int]:
     """Grow components over the black pixels between them until dams one pixel wide remain.
 
-    ids, count: what `label_components` returned for the white pixels of a slice.
-    Returns (basins, count): int32 (H, W), 0 on dams, else 1 to count in the order of reading
-    column by column. A slice without white is one basin: thinned, all black scores as all white.
+    Parameters
+    ----------
+    ids : Array
+        (H, W) int32, what `connected_components` returned for the white pixels of a slice.
+    count : int
+        Of components.
+
+    Returns
+    -------
+    basins : Array
+        (H, W) int32, 0 on dams, else 1 to `count` in the order of reading column by column.
+    count : int
+        Of basins. A slice without white is one: thinned, all black scores as all white.
     """
     if count == 0:
         return np.ones_like(ids), 1
-    basins = _number_by_column(ids, count)
-    _flood(basins)
+    basins = np.full(ids.shape, UNSEEN, np.int32)
+    _number_by_column(ids, np.zeros(count + 1, np.int32), basins)
+    _flood(basins, np.empty(ids.size, np.intp))
     return basins, count

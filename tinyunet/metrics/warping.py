@@ -1,29 +1,27 @@
-"""Warping error: bend the label towards the proposal; what still differs is a wrong topology.
+"""Warping error: bend the labels towards the prediction; what still differs is a wrong topology.
 
 Lesson: `lessons/12-scores.md`. Paper: table 1, "warping error". Source: Jain et al. (2010) and
 the public evaluation scripts of the ISBI 2012 challenge.
 
-A border that lies a pixel off costs nothing, because the label can be warped there one simple
-point at a time. Where the warping gets stuck, the proposal merges two cells or splits one.
+A border that lies a pixel off costs nothing, because the labels can be warped there one simple
+point at a time. Where the warping gets stuck, the prediction merges two cells or splits one.
 
-Names: S is the label that warps, T the thresholded proposal. Inside, both carry a black frame.
+Names: S are the labels that warp, T the thresholded prediction. Inside, both carry a black frame.
 """
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit
-from tinyunet.metrics.components import label_components
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
 from tinyunet.metrics.fscore import least_of
 from tinyunet.metrics.inputs import as_stacks, is_white, thresholds
 from tinyunet.metrics.mismatches import MERGER, SPLIT, classify
 from tinyunet.metrics.simple_points import simple_table
-
-# A proposal that is black at 1.0 would win with error 0, so the challenge stops at 0.9.
-LAST_THRESHOLD = 0.9
+from tinyunet.weight_map.instances import connected_components
 
 
 @jit
-def _relax(source, pixels, table):
+def _relax(source: Array, pixels: Array, table: Array) -> Array:
     """Flip simple mismatches of the framed S (H + 2, W + 2), in place, until none is left.
 
     pixels: flat indices into S of all S ≠ T, in the order in which to try them; pixels that
@@ -57,16 +55,29 @@ def _relax(source, pixels, table):
         count = kept
 
 
-def warp(label, proposal, threshold):
-    """Warp one slice's label towards its proposal cut at `threshold`.
+def warp(label: Array, prediction: Array, threshold: float) -> tuple[Array, Array, Array]:
+    """Warp one slice's labels towards its prediction cut at a threshold.
 
-    label: (H, W) bool; proposal: (H, W) float32. Returns (warped, rows, columns): the final S as
-    bool (H, W) and where it still differs from T. The surest pixels (largest |P - threshold|, as
-    float32) are tried first, equals column by column.
+    Parameters
+    ----------
+    label : Array
+        (H, W) bool.
+    prediction : Array
+        (H, W) float32. The surest pixels (largest |P - threshold|, as float32) are tried first,
+        equals column by column.
+    threshold : float
+        White is above it.
+
+    Returns
+    -------
+    warped : Array
+        (H, W) bool, the final S.
+    rows, columns : Array
+        Where it still differs from T.
     """
     height, width = label.shape
-    doubt = np.abs(proposal.astype(np.float64) - threshold).astype(np.float32)
-    differs = label != is_white(proposal, threshold)
+    doubt = np.abs(prediction.astype(np.float64) - threshold).astype(np.float32)
+    differs = label != is_white(prediction, threshold)
     columns, rows = np.nonzero(differs.T)  # of the transpose: column by column
     order = np.argsort(-doubt[rows, columns], kind="stable")
     source = np.zeros((height + 2, width + 2), np.int32)
@@ -76,38 +87,110 @@ def warp(label, proposal, threshold):
     return source[1:-1, 1:-1] == 1, left // (width + 2) - 1, left % (width + 2) - 1
 
 
-def slice_mismatches(label, proposal, threshold):
-    """(mergers, splits) in pixels of one slice at one threshold, as int64 (2,)."""
-    warped, rows, columns = warp(label, proposal, threshold)
-    kinds = classify(warped, label_components(warped)[0], rows, columns)
-    return np.array([np.count_nonzero(kinds == kind) for kind in (MERGER, SPLIT)])
+def slice_mismatches(label: Array, prediction: Array, threshold: float) -> tuple[int, int]:
+    """Count the pixels of one slice that warping cannot mend.
 
+    Parameters
+    ----------
+    label : Array
+        (H, W) bool.
+    prediction : Array
+        (H, W) float32.
+    threshold : float
+        White is above it.
 
-def least_pixels(counts):
-    """(pixels, index of the threshold) with the fewest merger and split pixels of the stack.
-
-    counts: (Z, T, 2) mergers and splits; only thresholds up to 0.9 take part.
+    Returns
+    -------
+    mergers, splits : int
+        Pixels.
     """
-    at_threshold = counts[:, : len(thresholds(LAST_THRESHOLD))].sum(axis=(0, 2))
-    return least_of([int(pixels) for pixels in at_threshold])
+    warped, rows, columns = warp(label, prediction, threshold)
+    kinds = classify(warped, connected_components(warped)[0], rows, columns)
+    return int(np.count_nonzero(kinds == MERGER)), int(np.count_nonzero(kinds == SPLIT))
 
 
-def warping_pixels(proposal, labels):
-    """Merger and split pixels of the stack at the best of 10 thresholds, an int.
+def judged_thresholds() -> list[float]:
+    """Return the thresholds that take part in the warping error: all but the last, 1.0.
 
-    proposal: (H, W) or (Z, H, W) probability of cell interior, float in 0..1 or uint8.
-    labels: the same shape, 0 on membrane. Raises ValueError on anything else.
-    Holes and objects that appear or vanish cost nothing, so a proposal without any white costs
-    nothing either: look at the threshold that won (`isbi2012_details`).
+    Returns
+    -------
+    list of float
+        10 thresholds, up to 0.9. A prediction that is black at 1.0 would win with error 0.
     """
-    proposal, labels = as_stacks(proposal, labels)
+    return thresholds()[:-1]
+
+
+def least_pixels(counts: Array) -> tuple[int, int]:
+    """Find the threshold with the fewest merger and split pixels of a stack.
+
+    Parameters
+    ----------
+    counts : Array
+        (Z, T, 2) mergers and splits, at all thresholds or at those that are judged.
+
+    Returns
+    -------
+    pixels : int
+        Mergers and splits of all slices.
+    index : int
+        Of the threshold, the first of equals.
+    """
+    at_threshold = counts[:, : len(judged_thresholds())].sum(axis=(0, 2))
+    return least_of(at_threshold.tolist())
+
+
+def _pixels_and_size(ground_truth: object, prediction: object) -> tuple[int, int]:
+    """Merger and split pixels at the best threshold, and all pixels."""
+    labels, probability = as_stacks(ground_truth, prediction)
     counts = [
-        [slice_mismatches(label, image, t) for t in thresholds(LAST_THRESHOLD)]
-        for image, label in zip(proposal, labels, strict=True)
+        [slice_mismatches(label, image, t) for t in judged_thresholds()]
+        for label, image in zip(labels, probability, strict=True)
     ]
-    return least_pixels(np.array(counts))[0]
+    return least_pixels(np.array(counts, np.int64))[0], labels.size
 
 
-def warping_error(proposal, labels):
-    """`warping_pixels` over all pixels of the stack: a float in 0..1; arguments as there."""
-    return warping_pixels(proposal, labels) / np.size(labels)
+def warping_pixels(ground_truth: object, prediction: object) -> int:
+    """Return the merger and split pixels of a stack at the best of 10 thresholds.
+
+    Parameters
+    ----------
+    ground_truth : array_like
+        (H, W) or (Z, H, W) labels, 0 on membrane.
+    prediction : array_like
+        Of the same shape: probability of cell interior, float in 0..1, uint8, or a mask.
+
+    Returns
+    -------
+    int
+        Pixels, 0 is best. Holes and objects that appear or vanish cost nothing, so a prediction
+        without any white costs nothing either: look at the threshold that won
+        (`isbi2012_details`).
+
+    Raises
+    ------
+    ValueError
+        On anything else, and where the arguments are seen to be in the wrong order.
+    """
+    return _pixels_and_size(ground_truth, prediction)[0]
+
+
+def warping_error(ground_truth: object, prediction: object) -> float:
+    """Return `warping_pixels` over all pixels of the stack.
+
+    Parameters
+    ----------
+    ground_truth, prediction : array_like
+        As in `warping_pixels`.
+
+    Returns
+    -------
+    float
+        In 0..1, 0 is best.
+
+    Raises
+    ------
+    ValueError
+        As `warping_pixels` does.
+    """
+    pixels, size = _pixels_and_size(ground_truth, prediction)
+    return pixels / size

@@ -9,11 +9,23 @@ that time and memory grow with the number of cells. The fast path (`distances.py
 
 import numpy as np
 
-from tinyunet.weights.equation2 import class_weights
+from tinyunet.arrays import Array
+from tinyunet.weight_map.equation2 import class_weights
 
 
-def two_nearest_distances(cells):
-    """d1, d2 of every pixel: (H, W) int labels → two (H, W) float64, inf where there is none."""
+def two_nearest_distances(cells: Array) -> tuple[Array, Array]:
+    """Return d1 and d2 of every pixel.
+
+    Parameters
+    ----------
+    cells : Array
+        (H, W) instance labels, 0 on background.
+
+    Returns
+    -------
+    d1, d2 : Array
+        (H, W) float64, pixels, inf where there is no such cell.
+    """
     from scipy.ndimage import distance_transform_edt
 
     distances = [distance_transform_edt(cells != cell) for cell in np.unique(cells[cells != 0])]
@@ -22,18 +34,44 @@ def two_nearest_distances(cells):
     return d1, d2
 
 
-def weight_map(cells, w0=10.0, sigma=5.0, balance=True):
-    """Equation 2 for one image of instance labels, (H, W) → float32."""
+def weight_map(cells: Array, w0: float = 10.0, sigma: float = 5.0, balance: bool = True) -> Array:
+    """Return equation 2 for one image of instance labels.
+
+    Parameters
+    ----------
+    cells : Array
+        (H, W) instance labels, 0 on background.
+    w0, sigma : float
+        Height and width (pixels) of the border term.
+    balance : bool
+        False for w_c = 1.
+
+    Returns
+    -------
+    Array
+        (H, W) float32.
+    """
     d1, d2 = two_nearest_distances(cells)
     background, foreground = class_weights(cells) if balance else (1.0, 1.0)
     border = w0 * np.exp(-((d1 + d2) ** 2) / (2.0 * sigma**2))  # exp(-inf) is 0: no second cell
     return np.where(cells != 0, foreground, background + border).astype(np.float32)
 
 
-def separate_touching(cells, width):
-    """Cut a border between touching cells, pair by pair with scipy's dilations: (H, W) labels.
+def separate_touching(cells: Array, width: int) -> Array:
+    """Cut a border between touching cells, pair by pair with SciPy's dilations.
 
-    Cells that the cut removes altogether are not looked after here.
+    Parameters
+    ----------
+    cells : Array
+        (H, W) instance labels, 0 on background.
+    width : int
+        Of the border, in pixels.
+
+    Returns
+    -------
+    Array
+        A copy with the border at 0. Cells that the cut removes altogether do not get their
+        innermost pixel back here.
     """
     from scipy.ndimage import binary_dilation
 

@@ -2,8 +2,8 @@
 
 Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2.
 
-The plain way (`naive.py`) is one Euclidean distance transform a cell, so its cost grows with the
-number of cells. Here the cost does not, because no pixel needs to hear of more than two cells:
+The plain version (`reference.py`) takes one Euclidean distance transform a cell, so its cost grows
+with the number of cells. Here it does not, because no pixel depends on more than two cells:
 
 1. Along every row, there and back: each pixel keeps the two nearest *distinct* cells of its own
    row, as (gap in columns, cell number).
@@ -18,21 +18,38 @@ belongs to the cell. A background pixel beside a cell is at distance 1, a cell's
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit
-from tinyunet.weights.instances import find_instances
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
+from tinyunet.weight_map.instances import find_instances
 
 NOBODY = 1 << 30  # a gap in columns longer than any image: no such cell in this row
 ENDLESS = NOBODY * NOBODY  # and its square, which still fits 64 bits with a row's added
 
 
-def two_nearest_distances(labels, instances=None):
+def two_nearest_distances(labels: object, instances: bool | None = None) -> tuple[Array, Array]:
     """Exact Euclidean distances to the nearest and the second-nearest distinct cell.
 
-    labels: (H, W) or (Z, H, W) as `find_instances` takes them; stacks go slice by slice.
-    Returns d1, d2: float64 of the same shape, in pixels, centre to centre; d1 is 0 inside cells;
-    inf where there is no such cell. Ties count: a pixel midway between two cells has d1 == d2.
+    Parameters
+    ----------
+    labels : array_like
+        (H, W) or (Z, H, W) as `find_instances` takes them; stacks go slice by slice.
+    instances : bool, optional
+        What the labels mean, as in `find_instances`.
+
+    Returns
+    -------
+    d1, d2 : Array
+        float64 of the same shape, in pixels, centre to centre; d1 is 0 inside cells; inf where
+        there is no such cell. A pixel midway between two cells has d1 == d2.
+
+    Raises
+    ------
+    ValueError
+        As `find_instances` does.
+
+    Notes
+    -----
     Time grows with the pixels and with how far off the second cell is, not with the cells.
-    Raises ValueError as `find_instances` does.
     """
     cells = find_instances(labels, instances)
     d1, d2 = np.empty(cells.shape), np.empty(cells.shape)
@@ -45,12 +62,20 @@ def two_nearest_distances(labels, instances=None):
 
 
 @jit
-def nearest_in_rows(cells):
-    """Each pixel's two nearest distinct cells in its own row.
+def nearest_in_rows(cells: Array) -> Array:
+    """Find each pixel's two nearest distinct cells in its own row.
 
-    cells (H, W) int32 → near (H, W, 4) int32: columns to the nearest cell, its number, columns to
-    the nearest cell with another number, its number. NOBODY and 0 where there is none. The four
-    lie side by side in memory, because the second pass always wants them together.
+    Parameters
+    ----------
+    cells : Array
+        (H, W) int32, 0 on background.
+
+    Returns
+    -------
+    Array
+        near, (H, W, 4) int32: columns to the nearest cell, its number, columns to the nearest cell
+        with another number, its number. NOBODY and 0 where there is none. The four lie side by
+        side in memory, because the second pass always wants them together.
     """
     height, width = cells.shape
     near = np.empty((height, width, 4), np.int32)
@@ -76,7 +101,7 @@ def nearest_in_rows(cells):
 
 
 @jit
-def _walk_on(cell, gap1, cell1, gap2, cell2):
+def _walk_on(cell: int, gap1: int, cell1: int, gap2: int, cell2: int) -> tuple[int, int, int, int]:
     """One pixel further along the row, onto a pixel of `cell` (0: background)."""
     gap1, gap2 = min(gap1 + 1, NOBODY), min(gap2 + 1, NOBODY)
     if cell == 0:
@@ -88,7 +113,9 @@ def _walk_on(cell, gap1, cell1, gap2, cell2):
 
 
 @jit
-def _offer(far, cell, best1, cell1, best2, cell2):
+def _offer(
+    far: int, cell: int, best1: int, cell1: int, best2: int, cell2: int
+) -> tuple[int, int, int, int]:
     """Let `cell`, `far` away, compete for the first two places; each cell holds one at most."""
     if far >= best2:
         return best1, cell1, best2, cell2
@@ -100,12 +127,26 @@ def _offer(far, cell, best1, cell1, best2, cell2):
 
 
 @jit
-def two_nearest_squares(near, y, x, reach):
-    """Squared distances of pixel (y, x) to its two nearest distinct cells: two integers.
+def two_nearest_squares(near: Array, y: int, x: int, reach: float) -> tuple[int, int]:
+    """Squared distances of one pixel to its two nearest distinct cells.
 
     Exact wherever d1 + d2 <= reach. Beyond that the answer may be too large, never too small:
     what has not been found before the rows `away` lies at least `away` pixels off, so d2 >= away
     and d1 + d2 >= away + min(d1, away); the visit ends when that passes `reach`.
+
+    Parameters
+    ----------
+    near : Array
+        What `nearest_in_rows` returned.
+    y, x : int
+        Row and column of the pixel.
+    reach : float
+        The largest d1 + d2 that matters, in pixels.
+
+    Returns
+    -------
+    best1, best2 : int
+        Square pixels; ENDLESS where there is no such cell.
     """
     height = near.shape[0]
     best1, cell1, best2, cell2 = ENDLESS, 0, ENDLESS, 0
@@ -126,8 +167,16 @@ def two_nearest_squares(near, y, x, reach):
 
 
 @jit
-def fill_distances(near, d1, d2):
-    """Write both distances of every pixel into d1 and d2, (H, W) float64; inf for none."""
+def fill_distances(near: Array, d1: Array, d2: Array) -> None:
+    """Write both distances of every pixel.
+
+    Parameters
+    ----------
+    near : Array
+        What `nearest_in_rows` returned.
+    d1, d2 : Array
+        (H, W) float64, written to: pixels, inf where there is no such cell.
+    """
     height, width = d1.shape
     for y in range(height):
         for x in range(width):

@@ -13,29 +13,49 @@ import warnings
 
 import numpy as np
 
-from tinyunet.kernels.jit import jit
-from tinyunet.weights.instances import check_labels
+from tinyunet._numba import jit
+from tinyunet.arrays import Array
+from tinyunet.weight_map.instances import check_labels
 
 
-def separate_touching(labels, width=2):
-    """Return the label image with a border of background `width` pixels wide where cells touch.
+def separate_touching(labels: object, width: int = 2) -> Array:
+    """Return the label image with a border of background where cells touch.
 
-    labels: (H, W) or (Z, H, W) instance labels, 0 is background, every other value one cell
-        (bool or a mask holds one cell, which has nothing to touch). Stacks go slice by slice.
-    width: whole number of pixels >= 0, measured across a straight contact; 0 changes nothing.
-    Returns a new array of the same dtype and shape, in which (width >= 1) no two cells touch, not
-    even diagonally. A cell that the cut would remove keeps its innermost pixel where that touches
-    no other cell; a cell that is lost all the same is named in a UserWarning.
-    Train on the result and draw its weight map: target = result > 0, weight_map(result, ...).
-    Raises ValueError on other labels or widths.
+    Train on the result and draw its weight map: `target = result > 0`,
+    `weight_map(result, instances=True)`.
+
+    Parameters
+    ----------
+    labels : array_like
+        (H, W) or (Z, H, W) instance labels, 0 is background, every other value one cell (bool or a
+        mask holds one cell, which has nothing to touch). Stacks go slice by slice.
+    width : int
+        Of the border, in pixels, measured across a straight contact; 0 changes nothing.
+
+    Returns
+    -------
+    Array
+        New, of the same dtype and shape, in which (width >= 1) no two cells touch, not even
+        diagonally. A cell that the cut would remove keeps its innermost pixel where that touches
+        no other cell.
+
+    Raises
+    ------
+    ValueError
+        For other widths, and as `check_labels` does.
+
+    Warns
+    -----
+    UserWarning
+        Naming the cells that are lost all the same.
     """
-    original = np.asarray(labels)
-    labels = check_labels(labels)
+    cells = check_labels(labels)
     if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
         raise ValueError(f"width must be a whole number of pixels >= 0, got {width!r}")
-    pages = labels[None] if labels.ndim == 2 else labels
-    lost = []
-    result = np.stack([_separate_page(page, int(width), lost) for page in pages])
+    pages = cells[None] if cells.ndim == 2 else cells
+    depth = min(int(width), 2 * max(cells.shape))  # more than that reaches no further
+    lost: list[int] = []
+    result = np.stack([_separate_page(page, depth, lost) for page in pages])
     if lost:
         shown = ", ".join(str(value) for value in lost[:8]) + (", ..." if len(lost) > 8 else "")
         warnings.warn(
@@ -43,11 +63,13 @@ def separate_touching(labels, width=2):
             f"and were removed: {shown}",
             stacklevel=2,
         )
-    return result.reshape(labels.shape).astype(original.dtype, copy=False)
+    return result.reshape(cells.shape).astype(np.asarray(labels).dtype, copy=False)
 
 
-def _separate_page(page, width, lost):
+def _separate_page(page: Array, width: int, lost: list[int]) -> Array:
     """One image (H, W) with its contacts cut; cells that are lost are appended to `lost`."""
+    from scipy.ndimage import find_objects
+
     if width == 0:
         return page.copy()
     # Consecutive numbers (0 stays background) let the kernel look sizes up in a table.
@@ -56,13 +78,30 @@ def _separate_page(page, width, lost):
     sizes = np.bincount(cells.ravel(), minlength=len(values))
     cut = cut_contacts(cells, sizes, width)
     gone = np.setdiff1d(np.arange(1, len(values)), np.unique(cut))
-    lost += [values[cell].item() for cell in gone if not _keep_innermost(cells, cut, cell)]
+    boxes = find_objects(cells) if len(gone) else []
+    kept = [_keep_innermost(cells, cut, cell, boxes[cell - 1]) for cell in gone]
+    lost += [values[cell].item() for cell, has in zip(gone, kept, strict=True) if not has]
     return values[cut]
 
 
 @jit
-def cut_contacts(cells, sizes, width):
-    """Copy of cells (H, W) int32 with the contacts cut; sizes[k] is the area of cell k."""
+def cut_contacts(cells: Array, sizes: Array, width: int) -> Array:
+    """Cut the contacts of one image.
+
+    Parameters
+    ----------
+    cells : Array
+        (H, W) int32, cells numbered 1, 2, …, 0 on background.
+    sizes : Array
+        int64; sizes[k] is the area of cell k in pixels.
+    width : int
+        Of the border, in pixels.
+
+    Returns
+    -------
+    Array
+        A copy of `cells` with 0 where a border was cut.
+    """
     height, wide = cells.shape
     cut = cells.copy()
     for y in range(height):
@@ -89,17 +128,18 @@ def cut_contacts(cells, sizes, width):
     return cut
 
 
-def _keep_innermost(cells, cut, cell):
-    """Give a removed cell its innermost pixel back, if no other cell is beside it: True if so."""
+def _keep_innermost(cells: Array, cut: Array, cell: int, box: tuple[slice, ...]) -> bool:
+    """Give a removed cell its innermost pixel back, if no other cell is beside it: True if so.
+
+    box: the rows and columns that hold the cell.
+    """
     from scipy.ndimage import distance_transform_edt
 
-    rows, columns = np.nonzero(cells == cell)
-    box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     # One pixel of outside around the box: a cell as large as its box has an outside as well.
     depth = distance_transform_edt(np.pad(cells[box] == cell, 1))[1:-1, 1:-1]
     inner_y, inner_x = np.unravel_index(np.argmax(depth), depth.shape)
-    y, x = rows.min() + inner_y, columns.min() + inner_x
+    y, x = box[0].start + inner_y, box[1].start + inner_x
     if np.any(cut[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]):
-        return False
+        return False  # another cell is beside it
     cut[y, x] = cell
     return True
