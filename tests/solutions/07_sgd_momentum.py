@@ -1,4 +1,4 @@
-"""Reference solution."""
+"""Reference solution of exercise 07."""
 
 import math
 
@@ -11,7 +11,7 @@ def he_deviation(shape, kind):
     return math.sqrt(2 / incoming)
 
 
-def sgd_momentum(param, grad, velocity, rate, momentum):
+def sgd_momentum(param, grad, velocity, lr, momentum):
     velocity = momentum * velocity + grad
-    param = param - rate * velocity
+    param = param - lr * velocity
     return param, velocity

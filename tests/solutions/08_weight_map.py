@@ -1,4 +1,4 @@
-"""Reference solution."""
+"""Reference solution of exercise 08, with loops."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Reference solution."""
+"""Reference solution of exercise 09, with loops."""
 
 import math
 

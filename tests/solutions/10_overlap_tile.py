@@ -1,11 +1,15 @@
-"""Reference solution."""
+"""Reference solution of exercise 10, with loops."""
 
 from tinyunet.geometry import output_size
 
 
 def mirror(index, size):
-    index = abs(index) % (2 * (size - 1))
-    return index if index < size else 2 * (size - 1) - index
+    while not 0 <= index < size:
+        if index < 0:
+            index = -index
+        if index >= size:
+            index = 2 * (size - 1) - index
+    return index
 
 
 def tiles(size, tile, depth):
@@ -14,7 +18,8 @@ def tiles(size, tile, depth):
     step = inside // s * s
     plan, start = [], 0
     while start < size:
-        count = min(step, size - start)
+        left = size - start
+        count = left if left <= inside else step
         plan.append((start, count))
         start += count
     return plan

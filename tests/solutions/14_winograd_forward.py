@@ -1,4 +1,4 @@
-"""Reference solution."""
+"""Reference solution of exercise 14."""
 
 import numpy as np
 

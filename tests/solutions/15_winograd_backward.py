@@ -1,4 +1,6 @@
-"""Reference solution."""
+"""Reference solution of exercise 15."""
+
+import numpy as np  # noqa: F401 - for the mistakes that are planted here
 
 
 def winograd_tile_backward(dy, d, g, at, gm, bt):
