@@ -1,13 +1,17 @@
-"""The lessons as a static site: `python -m lessons.book`, from the project's root.
+"""The lessons as a book: pages that read from a disk, and run with Python behind them.
 
-package.py      reads the package's sources with `ast`: which function stands on which line
-markdown.py     a lesson as it lies in the folder → the same lesson as Sphinx's MyST wants it
-docstrings.py   a docstring of the package → reStructuredText
-mathml.py       a formula → MathML, which browsers draw by themselves
-stage.py        writes all pages into one source folder (build/book/source) for Sphinx
-sources.py      the pages of highlighted source
-extension.py    what Sphinx has to know to put them together
-static/         the style, and the pane that shows the source beside the lesson
+`tinyunet book` builds and serves it, `python -m lessons.book FOLDER` only builds.
 
-The first five know nothing of Sphinx, and their tests run without it.
+build.py        one call of Sphinx; when a built book is out of date
+stage.py        the source folder for Sphinx: the project's own layout, plus a page a source file
+project.py      what stands where: files with a page, lines of a quote, the exercises' templates
+extension.py    what plain Markdown means in the book: quotes, moving figures, links, exercises
+theme.py        matplotlib's SVG in the colours of the page
+conf.py, static/  Sphinx's settings; the style and the scripts of the pages
+pdf.py          all lessons as one PDF
+notebooks.py    the lessons as Jupyter notebooks
+live/           the server, the kernel and the page script of `tinyunet book`
+
+From libraries: numpydoc, autosummary and linkcode (API reference), KaTeX through
+sphinxcontrib-katex (formulas; style and fonts in static/katex), sphinx-copybutton, Furo, Jupyter.
 """

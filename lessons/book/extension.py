@@ -1,238 +1,345 @@
-"""What Sphinx has to know: quotes, figures that move, formulas, links, and the pages of source."""
+"""What Sphinx has to know beside its extensions: what a lesson's plain Markdown means in the book.
+
+- "From [`file`](../file):" with the block below it is a quote, which knows its lines in the file;
+- a paragraph that is one link to interactive/NAME.html is that figure, framed;
+- links to files, and paths and names in backticks, lead to source pages and the API reference;
+- figures/NAME.svg becomes part of the page, so that it follows the theme;
+- the exercises that name a lesson stand at its end.
+"""
 
 import html
+import importlib
+import json
+import posixpath
 import re
 import shutil
-import textwrap
-from functools import partial
+from functools import reduce
 from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.osutil import relative_uri
 
-from lessons.book import fonts
-from lessons.book.docstrings import to_rst
-from lessons.book.mathml import to_mathml
-from lessons.book.package import LESSON, read_sources
-from lessons.book.sources import address, language_of, listing, page_body, page_name, pane_script
-from lessons.book.stage import ROOT, title_of, told_in, write
+from lessons.book.project import (
+    LESSON,
+    PATH,
+    definitions,
+    find_lines,
+    line_of,
+    module_of,
+    read_sources,
+)
+from lessons.book.stage import ROOT, title_of
+from lessons.book.theme import themed
 
 log = logging.getLogger(__name__)
+NAME = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)(?:\(\))?")
 
 
-class quoted(nodes.General, nodes.Element):
-    """Lines of the package in a lesson."""
+def source_of(module, name):
+    """Return "tinyunet/nn/conv2d.py.html#L12", the line that defines `name` of a module."""
+    stem = module.replace(".", "/")
+    path = f"{stem}.py" if (ROOT / f"{stem}.py").exists() else f"{stem}/__init__.py"
+    line = line_of(path, (ROOT / path).read_text(encoding="utf-8"), name)
+    return f"{path}.html" + (f"#L{line}" if line else "")
 
 
-class Quoted(SphinxDirective):
-    """`{quoted} tinyunet/ops/conv2d.py 46 51`: these lines, with a caption that leads to them."""
-
-    required_arguments, optional_arguments = 3, 0
-
-    def run(self):
-        path, first, last = self.arguments[0], *map(int, self.arguments[1:])
-        source = self.env.book_sources[path]
-        self.env.book_quoted.add(path)
-        text = textwrap.dedent("\n".join(source.text.split("\n")[first - 1 : last]))
-        node = quoted(file=path, first=first, last=last)
-        node += nodes.literal_block(text, text, language=language_of(path))
-        self.set_source_info(node)
-        return [node]
+def link(here, target, *children):
+    """Return a reference from the page `here` to `target`, both from the book's root."""
+    page, hash_, anchor = target.partition("#")
+    uri = relative_uri(f"{here}.html", page) + hash_ + anchor
+    reference = nodes.reference("", "", internal=True, refuri=uri)
+    reference += children
+    return reference
 
 
-def visit_quoted(translator, node):
-    builder = translator.builder
-    sources = builder.env.book_sources
-    path, first, last = node["file"], node["first"], node["last"]
-    here = builder.get_target_uri(builder.current_docname)
-    to = partial(relative_uri, here)
-    names = []
-    for definition in sources[path].within(first, last):
-        entry = builder.env.book_entries().get(definition.full)
-        name = f"<code>{definition.name}</code>"
-        names.append(f'<a href="{to(entry)}">{name}</a>' if entry else name)
-    lines = f"line {first}" if first == last else f"lines {first}–{last}"
-    inside = f" in {', '.join(names)}" if names else ""
-    target = to(address(f"{path}#L{first}", sources))
-    translator.body.append(
-        f'<figure class="quoted" data-file="{path}" data-first="{first}" data-last="{last}">'
-        f'<figcaption><a class="file" href="{target}"><code>{path}</code>, {lines}</a>{inside}'
-        "</figcaption>"
-    )
+class ProjectTransform(SphinxTransform):
+    """Quotes, moving figures, exercises and links to files, when a page has been read."""
 
+    default_priority = 700
 
-def depart_quoted(translator, node):
-    translator.body.append("</figure>\n")
+    def apply(self):
+        self.here = self.env.docname
+        self.folder = posixpath.dirname(self.here)
+        self.sources = self.env.book_sources
+        for paragraph in list(self.document.findall(nodes.paragraph)):
+            self.quote(paragraph)
+            self.moving(paragraph)
+        for node in list(self.document.findall(addnodes.download_reference)):
+            self.file_link(node)
+        for node in list(self.document.findall(addnodes.pending_xref)):
+            if node["reftype"] == "obj":
+                self.path_link(node)
+            elif node["reftype"] == "myst" and not node.get("refdomain"):
+                self.file_link(node)
+        for node in list(self.document.findall(nodes.literal)):
+            self.path_link(node)
+        if LESSON.fullmatch(f"{self.here}.md"):
+            self.exercises()
+            self.describe()
 
+    def quote(self, paragraph):
+        """Make a figure of "From [`file`](../file):" and the block below it."""
+        told = re.fullmatch(r"From (\S+):", paragraph.astext())
+        block = paragraph.next_node(siblings=True, descend=False)
+        if not told or not isinstance(block, nodes.literal_block):
+            return
+        path = told[1]
+        try:
+            first, last = find_lines(path, self.sources[path], block.astext().rstrip("\n"))
+        except (KeyError, ValueError) as error:
+            log.warning("%s", error, location=block)
+            return
+        lines = f"line {first}" if first == last else f"lines {first}–{last}"
+        target = f"{path}.html#L{first}" + (f"-L{last}" if last > first else "")
+        caption = nodes.paragraph("", "", link(self.here, target, nodes.literal("", path)))
+        caption += nodes.Text(f", {lines}")
+        for name, (start, end) in definitions(path, self.sources[path]).items():
+            if start <= first and last <= end and module_of(path):
+                full = f"{module_of(path)}.{name}"
+                xref = addnodes.pending_xref(
+                    "", nodes.literal("", name), refdomain="py", reftype="obj", reftarget=full
+                )
+                caption += [nodes.Text(" in "), xref]
+        figure = nodes.container("", caption, classes=["quoted"])
+        paragraph.replace_self(figure)
+        block.parent.remove(block)
+        dedented = "\n".join(self.sources[path].split("\n")[first - 1 : last])
+        block.rawsource = block[0] = nodes.Text(_dedent(dedented))
+        block["language"] = "cuda" if path.endswith((".cu", ".cuh")) else block["language"]
+        figure += block
 
-class Moving(SphinxDirective):
-    """`{moving} interactive/convolution.html`: that page, framed, and the link to it below."""
-
-    required_arguments, has_content = 1, True
-
-    def run(self):
-        path = self.arguments[0]
-        folder = Path(self.env.doc2path(self.env.docname)).parent
-        page = (folder / path).read_text(encoding="utf-8")
-        told = re.search(r'<meta name="height" content="(\d+)"', page)
-        height, title = told[1] if told else "520", html.escape("\n".join(self.content))
+    def moving(self, paragraph):
+        """Make a frame of a paragraph that is a link to interactive/NAME.html."""
+        first = paragraph[0] if len(paragraph) == 1 else None
+        path = first.get("reftarget", "") if isinstance(first, nodes.Element) else ""
+        if not re.fullmatch(r"interactive/[\w-]+\.html", path):
+            return
+        if self.app.builder.name == "singlehtml":  # paper does not move
+            words = nodes.emphasis("", f"{first.astext()} (in the book's pages)")
+            paragraph.replace_self(nodes.paragraph("", "", words))
+            return
+        page = (ROOT / "lessons" / path).read_text(encoding="utf-8")
+        height = re.search(r'<meta name="height" content="(\d+)"', page)[1]
+        title = html.escape(first.astext())
         frame = (
             f'<div class="moving"><iframe src="{path}" style="--height: {height}px" '
             f'title="{title}" loading="lazy"></iframe><p><a href="{path}">{title}</a></p></div>'
         )
-        return [nodes.raw("", frame, format="html")]
+        paragraph.replace_self(nodes.raw("", frame, format="html"))
+
+    def file_link(self, node):
+        """Lead a link to a file of the project to its page; without one, leave the text."""
+        path, _, anchor = node["reftarget"].partition("#")
+        path = posixpath.normpath(posixpath.join(self.folder, path))
+        if not (ROOT / path).exists():
+            return  # MyST says that the link leads nowhere
+        target = self.page_of(path)
+        if target:
+            node.replace_self(link(self.here, target + (f"#{anchor}" if anchor else ""), *node))
+        else:
+            node.replace_self(node[0])
+
+    def path_link(self, node):
+        """Make a link of a path in backticks: `tinyunet/nn/relu.py`, `tests/x.py::test_x`."""
+        told = PATH.fullmatch(node.astext())
+        if not told or isinstance(
+            node.parent, nodes.reference | nodes.title | addnodes.pending_xref
+        ):
+            return
+        path, name = told[1].rstrip("/"), told[2]
+        lesson = LESSON.fullmatch(path)
+        text = nodes.literal("", node.astext())
+        if lesson and (ROOT / path).exists():
+            name, text = None, nodes.Text(f"lesson {title_of(ROOT / path)}")
+        target = self.page_of(path)
+        if name and target:
+            line = line_of(path, self.sources[path], name)
+            target += f"#L{line}" if line else ""
+        if target:
+            node.replace_self(link(self.here, target, text))
+
+    def page_of(self, path):
+        """Return where the book shows a file or lists a folder, None if it does not."""
+        doc = path.removesuffix(".md")
+        if doc in self.env.found_docs:
+            return f"{doc}.html"
+        if any(source.startswith(f"{path}/") for source in self.sources):
+            return f"sources.html#{path.replace('/', '-')}"
+        return f"{path}" if path.startswith("lessons/interactive/") else None
+
+    def exercises(self):
+        """Put the exercises of this lesson at its end, each with its template."""
+        for path, text in self.sources.items():
+            stem = re.fullmatch(r"tinyunet/exercises/templates/(\d\d_\w+)\.py", path)
+            if not stem or f"{self.here}.md" not in text:
+                continue
+            caption = nodes.paragraph("", "Exercise ", classes=["exercise-title"])
+            caption += link(self.here, f"{path}.html", nodes.literal("", path))
+            block = nodes.literal_block(text, text, language="python")
+            self.document[-1] += nodes.container(
+                "", caption, block, classes=["exercise"], ids=[f"exercise-{stem[1]}"]
+            )
+
+    def describe(self):
+        """Give the page a description: what it says one can do at the end."""
+        texts = [p.astext() for p in self.document.findall(nodes.paragraph)]
+        text = next(t for t in texts if not t.startswith("Reading time")).replace("\n", " ")
+        self.document.insert(0, nodes.meta(name="description", content=text[:300]))
 
 
-class SourceRole(SphinxRole):
-    """:source:`tinyunet/ops/conv2d.py` in a docstring."""
+def _dedent(text):
+    lines = text.split("\n")
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[margin:] for line in lines)
+
+
+class NameTransform(SphinxPostTransform):
+    """`conv2d`, `nn.relu` or `UNet.forward` in a lesson → its entry in the API reference."""
+
+    default_priority = 5
 
     def run(self):
-        reference = nodes.reference(refuri=f"source:{self.text}")
-        reference += nodes.literal(self.text, self.text)
-        return [reference], []
+        here = self.env.docname
+        if not LESSON.fullmatch(f"{here}.md"):
+            return
+        code = "\n".join(b.astext() for b in self.document.findall(nodes.literal_block))
+        own = set(re.findall(r"^(?:def|class) (\w+)", code, re.M))
+        paths = {match[1] for match in PATH.finditer(self.document.astext())}
+        near = [
+            module_of(path)
+            for path, text in self.env.book_sources.items()
+            if module_of(path) and (path in paths or f"{here}.md" in text)
+        ]
+        objects = self.env.get_domain("py").objects
+        for node in list(self.document.findall(nodes.literal)):
+            told = NAME.fullmatch(node.astext())
+            if not told or isinstance(node.parent, nodes.reference | nodes.title):
+                continue
+            full = self.meaning(told[1], near) if told[1].partition(".")[0] not in own else None
+            if full in objects:
+                entry = objects[full]
+                target = f"{entry.docname}.html#{entry.node_id}"
+                node.replace_self(link(here, target, node.deepcopy()))
+
+    def meaning(self, name, near):
+        """Return the full name of the one thing that `name` is near this lesson, else None."""
+        found = set()
+        for module in [*near, *(["tinyunet", "tinyunet.nn"] if "." in name else [])]:
+            try:
+                thing = reduce(getattr, name.split("."), importlib.import_module(module))
+            except (ImportError, AttributeError):
+                continue
+            if getattr(thing, "__qualname__", None):
+                found.add(f"{thing.__module__}.{thing.__qualname__}")
+        # The operation itself rather than its plain loops or its kernels of the same name.
+        plain = {n for n in found if not re.search(r"\.(reference|backends|plain)\.", n)}
+        found = plain or found
+        return found.pop() if len(found) == 1 else None
 
 
-def visit_math(translator, node):
-    translator.body.append(to_mathml(node.astext()))
-    raise nodes.SkipNode
+class ThemedFigures(SphinxPostTransform):
+    """figures/NAME.svg as part of the page: an image could not follow the page's theme."""
+
+    default_priority = 200
+    formats = ("html",)
+
+    def run(self):
+        for image in list(self.document.findall(nodes.image)):
+            if not image["uri"].endswith(".svg"):
+                continue
+            path = Path(self.env.srcdir) / image["uri"]
+            svg = themed(path.read_text(encoding="utf-8"), path.stem)
+            label = html.escape(image.get("alt", ""))
+            svg = svg.replace("<svg ", f'<svg class="drawn" role="img" aria-label="{label}" ', 1)
+            image.replace_self(nodes.raw("", svg, format="html"))
 
 
-def visit_math_block(translator, node):
-    translator.body.append(f'<div class="formula">{to_mathml(node.astext(), display=True)}</div>\n')
-    raise nodes.SkipNode
+def tables(text):
+    """Return a docstring with its Markdown tables as tables of reStructuredText."""
 
+    def table(match):
+        rows = [row.strip()[1:-1].split("|") for row in match[0].strip().split("\n")]
+        items = ("   * - " + "\n     - ".join(cell.strip() for cell in row) for row in rows)
+        first, _, *others = items  # the second row is the line below the head
+        return ".. list-table::\n   :header-rows: 1\n\n" + "\n".join([first, *others]) + "\n"
 
-def read_project(app):
-    """Hang what the sources say on the environment, where directives and visitors find it."""
-    app.env.book_sources, app.env.book_quoted = read_sources(ROOT), set()
-    stems = {Path(doc).name: doc for doc in app.env.found_docs if re.match(r"lessons/\d\d-", doc)}
-    app.env.book_lessons = {
-        stem: title_of(ROOT / "lessons" / f"{stem}.md") for stem in sorted(stems)
-    }
-    app.env.book_told = told_in(ROOT, app.env.book_sources)
-    app.env.book_entries = partial(entries, app.env)
-
-
-def entries(env):
-    """Return {full name: address from the book's root} of all that the API reference describes."""
-    objects = env.get_domain("py").objects
-    return {name: f"{o.docname}.html#{o.node_id}" for name, o in objects.items()}
+    return re.sub(r"^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|(?:\n|\Z))+", table, text, flags=re.M)
 
 
 def rewrite_docstring(app, what, name, obj, options, lines):
-    lines[:] = to_rst(lines, partial(docstring_link, app.env, name))
+    """Link the lessons that a docstring names; keep what is set in, and |x|, as they are."""
+    text = re.sub(r"(?<![`/\w])(lessons/\d\d[a-z]?-[\w-]+\.md)(?!`)", r"`\1`", "\n".join(lines))
+    text = tables(text)
+    text = re.sub(r"(?<!:):\n\n(?= {4}\S)", "::\n\n", text)
+    lines[:] = re.sub(r"(?<![\w`\\])\|([^|\n`]+)\|(?!\w)", r"\|\1\|", text).split("\n")
 
 
-def docstring_link(env, where, code):
-    """Return the link for `code` in a docstring of `where`, None if it names nothing of ours."""
-    lesson = LESSON.fullmatch(code)
-    if lesson:
-        title = env.book_lessons.get(lesson[1])
-        return f":doc:`lesson {title} </lessons/{lesson[1]}>`" if title else None
-    for path in (code, f"tinyunet/{code}"):
-        if path in env.book_sources:
-            return f":source:`{path}`"
-    if not re.fullmatch(r"[A-Za-z_][\w.]*", code):
-        return None
-    modules = [s for s in env.book_sources.values() if s.module and where.startswith(s.module)]
-    for source in sorted(modules, key=lambda s: -len(s.module)):
-        for definition in source.definitions:
-            if definition.in_api and definition.name == code:
-                return f":py:obj:`{code} <{definition.full}>`"
-        origin = source.exports.get(code)
-        if origin and origin.startswith("tinyunet."):
-            known = env.book_sources.get(f"{origin.replace('.', '/')}.py")
-            if known and any(d.name == code and d.in_api for d in known.definitions):
-                return f":py:obj:`{code} <{origin}.{code}>`"
-    return None
+def read_project(app, env, docnames):
+    """Hang the sources on the environment, where transforms and handlers find them."""
+    env.book_sources, env.book_navigation = read_sources(ROOT), {}
 
 
-def link_sources(app, doctree, docname):
-    """Turn source:PATH and api:NAME into addresses, and give API entries their links."""
-    here, known = app.builder.get_target_uri(docname), app.env.book_entries()
-    for node in doctree.findall(nodes.reference):
-        scheme, _, target = node.get("refuri", "").partition(":")
-        try:
-            if scheme == "source":
-                node["refuri"] = relative_uri(here, address(target, app.env.book_sources))
-            elif scheme == "api":
-                node["refuri"] = relative_uri(here, known[target])
-            else:
-                continue
-        except (KeyError, ValueError) as error:
-            log.warning("%s leads nowhere: %s", node["refuri"], error, location=node)
-        node["internal"] = True
-    for signature in doctree.findall(addnodes.desc_signature):
-        if signature.get("module"):
-            add_signature_links(app, here, signature)
-
-
-def add_signature_links(app, here, signature):
-    """Put [source] and [lesson 02] beside the signature of an API entry."""
-    path, source = module_source(app.env, signature["module"])
-    try:
-        definition = source.defined(signature["fullname"])
-    except ValueError:  # an attribute or a re-exported name
+def share_navigation(app, pagename, templatename, context, doctree):
+    """All source pages of a folder have one sidebar: making it anew took a third of the build."""
+    if pagename not in app.env.book_sources:
         return
-    links = [("source", f"{page_name(path)}.html#L{definition.first}")]
-    told = app.env.book_told.get(definition.full) or source.lessons
-    links += [
-        (f"lesson {stem[:2]}", f"lessons/{stem}.html")
-        for stem in told
-        if stem in app.env.book_lessons and not stem.startswith("00")
-    ]
-    beside = nodes.inline(classes=["entry-links"])
-    for text, target in links:
-        uri = relative_uri(here, target)
-        beside += [nodes.reference(text, text, refuri=uri, internal=True), nodes.Text(" ")]
-    signature += beside
+    known, make = app.env.book_navigation, context["toctree"]
+    folder = posixpath.dirname(pagename)
+
+    def toctree(**options):
+        if folder not in known:
+            known[folder] = make(**options)
+        return known[folder]
+
+    context["toctree"] = toctree
 
 
-def module_source(env, module):
-    for path in (f"{module.replace('.', '/')}.py", f"{module.replace('.', '/')}/__init__.py"):
-        if path in env.book_sources:
-            return path, env.book_sources[path]
-    raise ValueError(f"the book has no source of {module}")
+def mend_page(app, pagename, templatename, context, doctree):
+    """The captions of the sidebar are headings, of a level that Sphinx forgets."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
 
 
-def source_pages(app):
-    """Yield the pages of source, and write the scripts of those that a lesson quotes."""
-    env, known = app.env, app.env.book_entries()
-    lessons = {stem: f"lesson {title}" for stem, title in env.book_lessons.items()}
-    for path, source in env.book_sources.items():
-        html_listing = listing(source, lessons, known)
-        body = page_body(source, html_listing, lessons, known.get(source.module))
-        root = "../" * page_name(path).count("/")
-        context = {"title": path, "body": body.replace("{root}", root), "parents": []}
-        yield page_name(path), context, "page.html"
-        if path in env.book_quoted:
-            write(Path(app.outdir) / f"{page_name(path)}.js", pane_script(path, html_listing))
+def finish(app, error):
+    """Copy the framed pages, and write what the search shows of each page found."""
+    if error is not None or app.builder.name != "html":
+        return
+    target = Path(app.outdir) / "lessons" / "interactive"
+    shutil.copytree(ROOT / "lessons" / "interactive", target, dirs_exist_ok=True)
+    texts = {
+        name: excerpt(app.env.get_doctree(name))
+        for name in sorted(app.env.found_docs)
+        if "nosearch" not in app.env.metadata[name]
+    }
+    script = f"const bookTexts = {json.dumps(texts, ensure_ascii=False)};\n"
+    (Path(app.outdir) / "_static" / "search-texts.js").write_text(script, encoding="utf-8")
 
 
-def copy_figures(app, error):
-    """Copy the pages that frames show, and the font of the formulas, into the book."""
-    if error is None and (ROOT / "lessons" / "interactive").is_dir():
-        shutil.copytree(
-            ROOT / "lessons" / "interactive",
-            Path(app.outdir) / "lessons" / "interactive",
-            dirs_exist_ok=True,
-        )
-    if error is None:
-        fonts.write_math_font(app.outdir)
+def excerpt(node):
+    """Return the text of a page as HTML, of which only the sections with their ids are left."""
+    if isinstance(node, nodes.Text):
+        return html.escape(node.astext())
+    if isinstance(node, nodes.raw | nodes.comment):
+        return ""
+    text = "".join(excerpt(child) for child in node.children)
+    if isinstance(node, nodes.section):
+        return f'<section id="{node["ids"][0]}">{text}</section>'
+    return text + "\n" * isinstance(node, nodes.TextElement) * (not isinstance(node, nodes.Inline))
 
 
 def setup(app):
-    app.add_node(quoted, html=(visit_quoted, depart_quoted))
-    app.add_directive("quoted", Quoted)
-    app.add_directive("moving", Moving)
-    app.add_role("source", SourceRole())
-    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
-    app.connect("env-before-read-docs", lambda app, env, docnames: read_project(app))
-    app.connect("autodoc-process-docstring", rewrite_docstring)
-    app.connect("doctree-resolved", link_sources)
-    app.connect("html-collect-pages", source_pages)
-    app.connect("build-finished", copy_figures)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    app.add_transform(ProjectTransform)
+    app.add_post_transform(NameTransform)
+    app.add_post_transform(ThemedFigures)
+    app.connect("env-before-read-docs", read_project)
+    app.connect("autodoc-process-docstring", rewrite_docstring, priority=100)  # before numpydoc
+    app.connect("html-page-context", share_navigation, priority=100)  # before the theme
+    app.connect("html-page-context", mend_page, priority=900)  # after the theme
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

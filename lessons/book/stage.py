@@ -1,184 +1,153 @@
-"""Writes the source folder of the book: lessons, exercises, API pages, the list of files.
+"""Lays the source folder of the book out as the project is: Sphinx wants all pages in one folder.
 
-Sphinx wants all pages in one folder. They are made anew from the project at each build, so nothing
-of it is kept in the repository.
+Lessons are copied as they are (extension.py makes quotes, figures and links of what a forge shows
+as plain Markdown). Each source file gets a page, each room of the package one in the API reference.
+Everything is made anew at each build, so nothing of it is kept in the repository.
 """
 
 import re
 import shutil
 from pathlib import Path
 
-from lessons.book.markdown import Page
-from lessons.book.package import read_sources
+from lessons.book.project import LESSON, language_of, module_of, read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
 
 # The pages of the API reference: name, title, the modules (with all below them).
 API = [
-    ("package", "The package", ["tinyunet"]),
-    ("ops", "Operations", ["tinyunet.ops"]),
-    (
-        "network",
-        "The network",
-        ["tinyunet.model", "tinyunet.init", "tinyunet.optim", "tinyunet.gradcheck"],
-    ),
-    (
-        "tiles",
-        "Sizes, tiles, prediction",
-        ["tinyunet.geometry", "tinyunet.tiling", "tinyunet.predict", "tinyunet.postprocess"],
-    ),
+    ("package", "The package", ["tinyunet", "tinyunet.api"]),
+    ("nn", "The network and its operations", ["tinyunet.nn"]),
+    ("inference", "Tiles and prediction", ["tinyunet.inference"]),
     ("augment", "Augmentation", ["tinyunet.augment"]),
-    ("weights", "Weight maps", ["tinyunet.weights"]),
-    (
-        "training",
-        "Training",
-        [
-            "tinyunet.train",
-            "tinyunet.validation",
-            "tinyunet.feed",
-            "tinyunet.settings",
-            "tinyunet.checkpoint",
-            "tinyunet.rundir",
-            "tinyunet.stopping",
-        ],
-    ),
-    ("data", "Data", ["tinyunet.data"]),
+    ("weight_map", "Weight maps", ["tinyunet.weight_map"]),
+    ("training", "Training", ["tinyunet.training"]),
+    ("images", "Images", ["tinyunet.images"]),
     ("metrics", "Scores", ["tinyunet.metrics"]),
-    ("other", "Arrays, checks, pictures", ["tinyunet.arrays", "tinyunet.checks", "tinyunet.plot"]),
-    ("kernels", "Kernels (internals)", ["tinyunet.kernels"]),
+    ("exchange", "Exchange with other programs", ["tinyunet.exchange"]),
+    ("report", "Pictures and reports", ["tinyunet.plot", "tinyunet.report"]),
+    ("other", "Arrays and sizes", ["tinyunet.arrays", "tinyunet.geometry"]),
+    ("backends", "Kernels (internals)", ["tinyunet.backends"]),
 ]
+# Not in the API reference: the command line, the checkers of the exercises, what is private.
+NO_API = re.compile(r"tinyunet\.(cli|exercises|data)(\.|$)|\._|__main__")
 
 
-def api_modules(sources, roots):
-    """Return the modules (as Sources) of an API page: each root, then what lies below it.
+def api_modules(modules, roots):
+    """Return the modules of an API page: each root, then what lies below it.
 
     The root "tinyunet" stands for itself: what lies below it is on the other pages.
     """
-    ours = [source for source in sources.values() if source.in_api]
     return [
-        source
+        module
         for root in roots
-        for source in ours
-        if source.module == root or (root != "tinyunet" and source.module.startswith(f"{root}."))
+        for module in modules
+        if not NO_API.search(module)
+        and (module == root or (root != "tinyunet" and module.startswith(f"{root}.")))
     ]
 
 
 def lessons_of(root):
-    return sorted((root / "lessons").glob("[0-9][0-9]-*.md"))
-
-
-def read_page(name, root, sources, text=None):
-    """Return the Page of a Markdown file of the project, or of `text` in its place."""
-    text = text or (root / name).read_text(encoding="utf-8")
-    return Page(name, text, sources, lambda path: (root / path).exists())
-
-
-def told_in(root, sources):
-    """Return {full name: stems of the lessons that quote or name it} of all API entries."""
-    told = {}
-    for path in lessons_of(root):
-        page = read_page(f"lessons/{path.name}", root, sources)
-        page.converted()
-        for name in page.entries:
-            told.setdefault(name, []).append(path.stem)
-    return told
-
-
-def stage(folder, root=ROOT):
-    """Write all pages into `folder`, which is emptied first; return {path: Source}."""
-    shutil.rmtree(folder, ignore_errors=True)
-    sources, lessons = read_sources(root), lessons_of(root)
-    exercises = "lessons/exercises/README.md"
-    pages = [read_page(f"lessons/{path.name}", root, sources) for path in lessons]
-    pages.append(read_page(exercises, root, sources, exercises_page(root)))
-    pages += [read_page(name, root, sources) for name in ("benchmarks/README.md", "README.md")]
-    for page in pages:
-        name, converted = page.name, page.converted()
-        if page.unresolved:
-            raise ValueError(f"{name} links to {page.unresolved[0]}, which does not exist")
-        if name == "README.md":
-            name, converted = "index.md", converted + contents(lessons)
-        write(folder / name, converted)
-    for name, text in api_pages(sources).items():
-        write(folder / name, text)
-    write(folder / "sources.md", sources_page(sources))
-    for extra in ("figures", "interactive"):
-        if (root / "lessons" / extra).exists():
-            shutil.copytree(root / "lessons" / extra, folder / "lessons" / extra)
-    return sources
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    """Return the lessons in their running order."""
+    return sorted((root / "lessons").glob("[0-9][0-9]*.md"))
 
 
 def title_of(lesson):
     """Return "02 The idea" for a lesson that begins with "# Lesson 02: the idea"."""
     heading = lesson.read_text(encoding="utf-8").split("\n")[0]
-    number, title = re.fullmatch(r"# Lesson (\d\d): (.+)", heading).groups()
+    number, title = re.fullmatch(r"# Lesson (\d\d[a-z]?): (.+)", heading).groups()
     return f"{number} {title[0].upper()}{title[1:]}"
 
 
-def contents(lessons):
-    """Return the hidden tables of contents that fill the sidebar."""
-    lines = [f"{title_of(path)} <lessons/{path.stem}>" for path in lessons]
-    api = [f"{title} <api/{name}>" for name, title, _ in API]
+def stage(folder, root=ROOT, paper=False):
+    """Write all pages into `folder`, which is emptied first; for paper, only what one reads."""
+    shutil.rmtree(folder, ignore_errors=True)
+    sources = {} if paper else read_sources(root)
+    pages = {"index.md": start_page(root, paper)}
+    if not paper:
+        pages["sources.md"] = sources_page(sources)
+        pages |= {f"{path}.md": source_page(path, text) for path, text in sources.items()}
+        pages |= api_pages([module for path in sources if (module := module_of(path))])
+    named = ("lessons/exercises/",) if paper else ("", "benchmarks/", "lessons/exercises/")
+    prose = [root / f"{folder}README.md" for folder in named]
+    for path in (*(root / "lessons").glob("*.md"), *prose):
+        pages[path.relative_to(root).as_posix()] = path.read_text(encoding="utf-8")
+    for name, text in (sources | pages).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    for extra in ("figures", "interactive"):
+        if (root / "lessons" / extra).is_dir():
+            shutil.copytree(
+                root / "lessons" / extra, folder / "lessons" / extra, dirs_exist_ok=True
+            )
+
+
+def start_page(root, paper=False):
+    """Return start.md with the lessons in their order, and the contents of the sidebar."""
+    lessons = lessons_of(root)
+    back = [p.stem for p in sorted((root / "lessons").glob("*.md")) if p not in lessons]
     parts = {
-        "Lessons": lines,
+        "Lessons": [f"{title_of(path)} <lessons/{path.stem}>" for path in lessons],
         "Practice": ["Exercises <lessons/exercises/README>"],
-        "API reference": api,
-        "More": ["All source files <sources>", "Benchmarks <benchmarks/README>"],
+        "Back matter": [f"lessons/{stem}" for stem in back],
     }
-    return "".join(
+    if not paper:
+        parts["Back matter"].append("Index <genindex>")
+        parts["API reference"] = [f"{title} <api/{name}>" for name, title, _ in API]
+        parts["More"] = [
+            "The package <README>",
+            "All source files <sources>",
+            "Benchmarks <benchmarks/README>",
+        ]
+    contents = "".join(
         f"\n\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(lines) + "\n```\n"
         for caption, lines in parts.items()
     )
+    items = [f"- [{title_of(path)}](lessons/{path.name})" for path in lessons]
+    start = (HERE / "start.md").read_text(encoding="utf-8")
+    version = re.search(
+        r'__version__ = "(.+?)"', (root / "tinyunet/__init__.py").read_text("utf-8")
+    )
+    start = start.replace("{lessons}", "\n".join(items)).replace("{version}", version[1])
+    return start.replace("{picture}", picture(root)) + contents
 
 
-def exercises_page(root):
-    """Return the README of the exercises, with the learner's files below it."""
-    text = (root / "lessons" / "exercises" / "README.md").read_text(encoding="utf-8")
-    for path in sorted((root / "lessons" / "exercises").glob("[0-9][0-9]_*.py")):
-        code = path.read_text(encoding="utf-8").rstrip("\n")
-        lessons = dict.fromkeys(re.findall(r"lessons/(\d\d)-[\w-]+\.md", code))
-        links = []
-        for number in lessons:
-            found = sorted((root / "lessons").glob(f"{number}-*.md"))
-            links += [f"[lesson {number}](../{lesson.name})" for lesson in found]
-        belongs = f"Belongs to {' and '.join(links)}. " if links else ""
-        text += f"\n\n## {path.stem}\n\n{belongs}File: `lessons/exercises/{path.name}`\n\n"
-        text += f"```python\n{code}\n```\n"
-    return text
+def picture(root):
+    """Return the picture of the start page: an image and its segmentation."""
+    for name in ("00-segmentation.svg", "readme-demo.png"):
+        if (root / "lessons" / "figures" / name).exists():
+            return f"![A microscope's image and its segmentation](lessons/figures/{name})"
+    return ""
 
 
-def api_pages(sources):
-    """Return {name: reStructuredText} of the API reference."""
+def source_page(path, text):
+    """Return the page of a source file; the search leaves it out."""
+    module, lessons = module_of(path), dict.fromkeys(LESSON.findall(text.partition('"""\n\n')[0]))
+    links = [f"{{doc}}`/lessons/{stem}`" for stem in lessons]
+    links += [f"{{py:mod}}`{module}`"] if module and not NO_API.search(module) else []
+    return (
+        f"---\norphan: true\nnosearch: true\nhide-toc: true\n---\n# `{path}`\n\n"
+        f"{' · '.join(links)}\n\n"
+        f"```{{literalinclude}} /{path}\n:language: {language_of(path)}\n:linenos:\n```\n"
+    )
+
+
+def api_pages(modules):
+    """Return {name: reStructuredText} of the API reference: a table of modules, then each."""
     pages = {}
     for name, title, roots in API:
-        parts = [f"{title}\n{'=' * len(title)}\n"]
-        for source in api_modules(sources, roots):
-            module = source.module
-            parts.append(f"{module}\n{'-' * len(module)}\n\n:source:`{source.path}`\n")
-            names = [d.name for d in source.definitions if d.in_api and "." not in d.name]
-            members = f"   :members: {', '.join(names)}\n" if names else ""
-            parts.append(f".. automodule:: {module}\n{members}")
-            parts += exported(source, sources)
+        listed = api_modules(modules, roots)
+        table = ".. autosummary::\n   :nosignatures:\n\n" + "".join(
+            f"   {module}\n" for module in listed
+        )
+        parts = [f"{title}\n{'=' * len(title)}\n", table]
+        for module in listed:
+            parts += [
+                f"{module}\n{'-' * len(module)}\n",
+                f".. automodule:: {module}\n   :members:\n   :ignore-module-all:\n",
+            ]
         pages[f"api/{name}.rst"] = "\n".join(parts)
     return pages
-
-
-def exported(source, sources):
-    """Return a sentence on the names that a package offers from its modules, with links."""
-    links = []
-    for name, module in source.exports.items():
-        origin = sources.get(f"{module.replace('.', '/')}.py")
-        known = origin.definitions if origin else []
-        if any(d.name == name and d.in_api for d in known):
-            links.append(f":py:obj:`{name} <{module}.{name}>`")
-    if not links or not source.path.endswith("__init__.py"):
-        return []
-    return [f"Import from ``{source.module}``: {', '.join(links)}.\n"]
 
 
 def sources_page(sources):
@@ -189,8 +158,5 @@ def sources_page(sources):
     text = "# All source files\n"
     for folder, paths in sorted(folders.items()):
         text += f"\n({folder.replace('/', '-')})=\n\n## {folder}/\n\n"
-        for path in paths:
-            doc = re.sub(r"\s*Lesson: .*", "", sources[path].doc.split("\n")[0])
-            doc = re.sub(r"([*$_])", r"\\\1", doc.rstrip(".").replace("`", ""))
-            text += f"- [`{path.rpartition('/')[2]}`](source:{path}){' — ' + doc if doc else ''}\n"
+        text += "".join(f"- [`{path.rpartition('/')[2]}`]({path})\n" for path in paths)
     return text

@@ -1,6 +1,6 @@
 "use strict";
 // The convolution of lessons 01 and 02 and its gradients, for one image of one channel.
-// The same loops as tinyunet/ops/naive.py; images and kernels are arrays of rows.
+// The same loops as tinyunet/nn/reference.py; images and kernels are arrays of rows.
 
 function zeros(rows, columns) {
   return Array.from({ length: rows }, () => new Array(columns).fill(0));
@@ -24,7 +24,7 @@ function outputShape(x, weight) {
   return [height - kh + 1, width - kw + 1];
 }
 
-/** tinyunet/ops/naive.py::conv2d */
+/** tinyunet/nn/reference.py::conv2d */
 function conv2d(x, weight, bias) {
   const y = zeros(...outputShape(x, weight));
   for (const [i, j] of ndindex(...shapeOf(y))) {
@@ -34,7 +34,7 @@ function conv2d(x, weight, bias) {
   return y;
 }
 
-/** tinyunet/ops/naive.py::conv2d_backward */
+/** tinyunet/nn/reference.py::conv2d_backward */
 function conv2dBackward(dy, x, weight) {
   const dx = zeros(...shapeOf(x));
   const dweight = zeros(...shapeOf(weight));

@@ -194,13 +194,13 @@ function writeSum(links, all) {
     `${computed}[${state.at}] =\n   ${terms.join("\n+ ")}\n= `, result, dbias);
 }
 
-/** As large as three grids side by side, or two on a phone, leave room for. */
+/** As large as there is room for: three grids side by side; on a phone the left one in its own row. */
 function fitSquares() {
-  const columns = SIDES.map((side) => byId(side).children.length && columnsOf(side));
+  const [left, middle, right] = SIDES.map((side) => byId(side).children.length && columnsOf(side));
   const phone = matchMedia("(max-width: 560px)").matches;
-  const across = phone ? columns[0] + columns[2] : columns[0] + columns[1] + columns[2];
+  const across = phone ? Math.max(left, middle + right) : left + middle + right;
   const room = Math.min(document.documentElement.clientWidth, 820) - (phone ? 44 : 118) - across;
-  const side = clamp(Math.floor(room / across), 20, 44);
+  const side = clamp(Math.floor(room / across), 20, phone ? 40 : 44);
   document.body.style.setProperty("--side", `${side}px`);
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// Winograd's convolution in one dimension, as in tinyunet/kernels/winograd.py: F(outputs, 3).
+// Winograd's convolution in one dimension, as in tinyunet/backends/cpu/winograd.py: F(outputs, 3).
 
 /** winograd.py::polynomial: coefficients of Π (x − root), the lowest power first. */
 function polynomial(roots) {

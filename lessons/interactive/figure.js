@@ -72,3 +72,17 @@ function onArrows(node, move) {
 function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
 }
+
+// In a page of the book: its theme comes in, the figure's height goes out. Messages, since pages
+// opened from a disk may not look into each other.
+if (window.parent !== window) {
+  const tell = () => window.parent.postMessage({ bookHeight: document.body.offsetHeight }, "*");
+  window.addEventListener("message", ({ source, data }) => {
+    const theme = data?.bookTheme;
+    if (source !== window.parent || !["dark", "light"].includes(theme)) return;
+    document.documentElement.dataset.theme = theme;
+    window.dispatchEvent(new Event("themechange"));
+  });
+  new ResizeObserver(tell).observe(document.body);
+  window.addEventListener("load", tell);
+}

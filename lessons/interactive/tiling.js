@@ -1,5 +1,5 @@
 "use strict";
-// How an image is cut into tiles, as in tinyunet/tiling.py. Needs geometry.js.
+// How an image is cut into tiles, as in tinyunet/inference/tiling.py. Needs geometry.js.
 
 /** How far apart tiles lie: what a tile predicts, rounded down to a multiple of 2^(depth−1). */
 function tileStep(tile, depth) {

@@ -1,17 +1,11 @@
-// The pane beside a lesson: the whole file of the quote that is on screen, its lines marked.
-//
-// The listings are scripts (source/PATH.js) that call bookPane.take, because a page opened as
-// file:// may load scripts but may not fetch. They are loaded when the pane first shows them.
+// The pane beside a lesson: the page of the file that is quoted on screen, its lines marked.
 
 "use strict";
 
-const bookPane = (() => {
+{
   const root = document.documentElement;
-  const base = root.dataset.content_root || "./";
   const wide = window.matchMedia("(min-width: 1400px)");
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  const listings = new Map(); // path → listing, or "" while it is on its way
-  let quotes = [], pane = null, shown = null, current = null;
+  let quotes = [], pane = null, current = null;
 
   function remember(open) {
     try {
@@ -27,18 +21,6 @@ const bookPane = (() => {
     }
   }
 
-  function take(path, listing) {
-    listings.set(path, listing.replaceAll("{root}", base));
-    if (current && current.dataset.file === path) show(current);
-  }
-
-  function load(path) {
-    listings.set(path, "");
-    const script = document.createElement("script");
-    script.src = `${base}source/${path}.js`;
-    document.head.append(script);
-  }
-
   // The quote that the reader is at: the last one that begins above the middle of the screen.
   function atScreen() {
     let found = quotes[0];
@@ -50,33 +32,23 @@ const bookPane = (() => {
 
   function show(quote) {
     current = quote;
-    const { file, first, last } = quote.dataset;
-    if (!listings.has(file)) return load(file);
-    if (!listings.get(file)) return; // take() comes back here
-    const body = pane.querySelector(".body");
-    const fresh = shown !== file;
-    if (fresh) {
-      body.innerHTML = listings.get(file);
-      shown = file;
-    }
-    const link = pane.querySelector("header a");
-    link.textContent = file;
-    link.href = quote.querySelector("a.file").href;
-    pane.querySelector(".lines").textContent =
-      first === last ? `line ${first}` : `lines ${first}–${last}`;
-    for (const line of body.querySelectorAll(".marked")) line.classList.remove("marked");
-    const lines = [...body.querySelectorAll(".line")].slice(first - 1, last);
-    for (const line of lines) line.classList.add("marked");
-    const height = lines.at(-1).offsetTop + lines.at(-1).offsetHeight - lines[0].offsetTop;
-    const room = Math.max(40, (body.clientHeight - height) / 2);
-    const top = lines[0].offsetTop - body.offsetTop - Math.min(room, body.clientHeight / 3);
-    body.scrollTo({ top, left: 0, behavior: fresh || calm.matches ? "instant" : "smooth" });
+    const link = quote.querySelector("a");
+    const [page, lines] = link.href.split("#");
+    const address = `${page}?pane#${lines}`;
+    const frame = pane.querySelector("iframe");
+    if (frame.dataset.page === page) frame.contentWindow.location.replace(address);
+    else frame.src = address;
+    frame.dataset.page = page;
+    const title = pane.querySelector("header a");
+    title.textContent = link.textContent;
+    title.href = link.href;
+    pane.querySelector(".lines").textContent = lines.replace("L", "").replace("-L", "–");
   }
 
   function follow() {
     if (!wide.matches || !root.classList.contains("pane-open")) return;
     const quote = atScreen();
-    if (quote !== current || shown !== quote.dataset.file) show(quote);
+    if (quote !== current) show(quote);
   }
 
   // Opening and closing changes the width of the text: keep the reader at the same paragraph.
@@ -85,7 +57,9 @@ const bookPane = (() => {
     const kept = [...text].find((element) => element.getBoundingClientRect().bottom > 80);
     const before = kept ? kept.getBoundingClientRect().top : 0;
     root.classList.toggle("pane-open", open);
-    if (kept) window.scrollBy({ top: kept.getBoundingClientRect().top - before, behavior: "instant" });
+    if (kept) {
+      window.scrollBy({ top: kept.getBoundingClientRect().top - before, behavior: "instant" });
+    }
     current = null;
     follow();
   }
@@ -96,7 +70,7 @@ const bookPane = (() => {
     pane.setAttribute("aria-label", "The source that the lesson quotes");
     pane.innerHTML =
       '<header><a></a><span class="lines"></span><button type="button">close</button></header>' +
-      '<div class="body" tabindex="0"></div>';
+      '<iframe title="The source that the lesson quotes"></iframe>';
     const opener = document.createElement("button");
     opener.type = "button";
     opener.className = "pane-opener";
@@ -106,8 +80,8 @@ const bookPane = (() => {
     opener.addEventListener("click", () => { set(true); remember(true); });
   }
 
-  function start() {
-    quotes = [...document.querySelectorAll("figure.quoted")];
+  document.addEventListener("DOMContentLoaded", () => {
+    quotes = [...document.querySelectorAll(".quoted")];
     if (!quotes.length) return;
     build();
     root.classList.toggle("pane-open", remembered());
@@ -122,8 +96,5 @@ const bookPane = (() => {
     }
     wide.addEventListener("change", later);
     follow();
-  }
-
-  document.addEventListener("DOMContentLoaded", start);
-  return { take };
-})();
+  });
+}

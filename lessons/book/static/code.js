@@ -1,0 +1,58 @@
+// Code and formulas that fit: long lines of code are wrapped under their own indentation on a narrow
+// screen, wide formulas get smaller, and a page of source marks the lines of its address (#L12-L20).
+
+"use strict";
+
+{
+  const SMALLEST = 0.8; // of a formula's own size
+
+  /** Put each line of a <pre> into a span, so that it can be marked, and wrapped on its own. */
+  function splitLines(pre) {
+    if (pre.querySelector(".line")) return;
+    const lines = pre.innerHTML.replace(/\n$/, "").split("\n");
+    pre.innerHTML = lines.map((line) => {
+      const text = line.replace(/<span class="linenos">.*?<\/span>/, "").replace(/<[^>]*>/g, "");
+      const indent = text.length - text.trimStart().length;
+      return `<span class="line" style="--indent: ${indent}ch">${line}\n</span>`;
+    }).join("");
+  }
+
+  /** Mark the lines that the address names, and show them. */
+  function markLines() {
+    const [, first, last] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
+    if (!first) return;
+    for (const line of document.querySelectorAll(".line.marked")) line.classList.remove("marked");
+    const all = [...document.querySelectorAll("article pre .line")];
+    const marked = all.slice(first - 1, last ?? first);
+    for (const line of marked) line.classList.add("marked");
+    if (!marked.length) return;
+    const height = marked.at(-1).getBoundingClientRect().bottom - marked[0].getBoundingClientRect().top;
+    const block = height < innerHeight * 0.7 ? "center" : "start";
+    marked[Math.floor(block === "center" ? marked.length / 2 : 0)].scrollIntoView({ block });
+  }
+
+  /** Make a formula that is wider than its column smaller, and break it where that is not enough. */
+  function fitFormulas() {
+    for (const formula of document.querySelectorAll(".katex-display")) {
+      const parts = [...formula.querySelectorAll(".katex-html > .base")];
+      formula.classList.remove("broken");
+      formula.style.fontSize = "";
+      const wide = parts.reduce((sum, part) => sum + part.getBoundingClientRect().width, 0);
+      const room = formula.clientWidth - 4;
+      if (!room || wide <= room) continue;
+      formula.style.fontSize = `${Math.max(SMALLEST, (room / wide) * 0.98)}em`;
+      formula.classList.toggle("broken", room / wide < SMALLEST);
+    }
+  }
+
+  document.documentElement.classList.toggle("in-pane", location.search === "?pane");
+
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
+    markLines();
+    window.addEventListener("hashchange", markLines);
+    fitFormulas();
+    new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
+    document.fonts?.ready.then(fitFormulas);
+  });
+}
