@@ -5,7 +5,7 @@ root, with a run folder of `tinyunet train` and the data that it was trained on:
 
     python lessons/runs/record.py isbi-full RUN train-volume.tif train-labels.tif
     python lessons/runs/record.py nuclei-weights RUN dsb2018-nuclei/01
-    python lessons/runs/update.py 11 13
+    python -m lessons --update 11 13
 
 The first two write NAME.csv and the entry NAME of scores.json, both beside this file; the slices
 scored are those that the run validated on: with its last weights if its rate fell to nothing, so
@@ -33,9 +33,10 @@ def read_scores():
 def thin_log(log):
     """Return a log's lines with one step of BLOCK kept: its loss is the mean of the block.
 
-    log: what `tinyunet.rundir.read_log` returns. Validated steps are kept whatever their number.
+    log: what `tinyunet.training.log.read_log` returns. Validated steps are kept whatever
+    their number.
     """
-    lines, losses = ["step,loss,val_loss,val_wrong"], []
+    lines, losses = ["step,loss,val_loss,val_pixel_error_rate"], []
     for step, loss, *validated in zip(*log.values(), strict=True):
         losses.append(loss)
         if step % BLOCK == 0 or validated[0] is not None:
@@ -46,37 +47,37 @@ def thin_log(log):
 
 def score_membranes(net, dataset, tile):
     """Scores of one pass and of the average over the eight symmetries."""
+    from tinyunet.inference.predict import predict_tiled
     from tinyunet.metrics import isbi2012_details
-    from tinyunet.predict import predict_tiled
 
     truth, found = np.stack(dataset.labels), {}
     for average in (1, 8):
         p = np.stack([predict_tiled(net, image, tile, average)[1] for image in dataset.images])
-        details = isbi2012_details(p, truth)
-        sweep = [float(((p > t) != (truth > 0)).mean()) for t in details["thresholds"]]
-        found[f"average {average}"] = details["scores"] | {
+        details = isbi2012_details(truth, p)
+        sweep = [float(((p > t) != (truth > 0)).mean()) for t in details.thresholds]
+        found[f"average {average}"] = details.scores.to_dict() | {
             "wrong_by_threshold": [round(wrong, 5) for wrong in sweep],
-            "wrong_by_slice": [round(s["scores"]["wrong_pixels"], 5) for s in details["slices"]],
-            "warping_at_v_rand": details["warping_at_v_rand"],
+            "wrong_by_slice": [round(s.scores.pixel_error_rate, 5) for s in details.slices],
+            "warping_at_v_rand": details.warping_at_v_rand.to_dict(),
         }
     return found
 
 
 def score_cells(net, dataset, tile):
     """SEG, IoU and the touching pairs that are parted, at some thresholds, in two ways."""
+    from tinyunet.inference.postprocess import probabilities_to_cells
+    from tinyunet.inference.predict import predict_tiled
     from tinyunet.metrics import iou, parted_pairs, seg
-    from tinyunet.postprocess import probabilities_to_cells
-    from tinyunet.predict import predict_tiled
 
     p = [predict_tiled(net, image, tile)[1] for image in dataset.images]
     found = {}
     ways = {"borders closed": {"border": 2}, "grown by 1": {"grow": 1}}
     for threshold, (way, options) in product((0.5, 0.7, 0.8, 0.9), ways.items()):
         cells = [probabilities_to_cells(one, threshold, min_size=20, **options) for one in p]
-        parted, pairs = parted_pairs(cells, dataset.labels)
+        parted, pairs = parted_pairs(dataset.labels, cells)
         found[f"above {threshold}, {way}"] = {
-            "seg": float(seg(cells, dataset.labels)),
-            "iou": float(iou(cells, dataset.labels)),
+            "seg": float(seg(dataset.labels, cells)),
+            "iou": float(iou(dataset.labels, cells)),
             "pairs": pairs,
             "parted": parted,
         }
@@ -85,10 +86,11 @@ def score_cells(net, dataset, tile):
 
 def record(name, run, images, labels=None):
     """Write NAME.csv and the entry of scores.json."""
-    from tinyunet.checkpoint import load_network
-    from tinyunet.data import read_pair
-    from tinyunet.data.split import split
-    from tinyunet.rundir import read_log, read_settings
+    from tinyunet.images import read_pair
+    from tinyunet.images.split import split
+    from tinyunet.training.checkpoint import load_network
+    from tinyunet.training.log import read_log
+    from tinyunet.training.settings_file import read_settings
 
     settings, _ = read_settings(run)
     log = read_log(Path(run) / "log.csv")
