@@ -11,13 +11,20 @@ VERSION = re.search(
 ).group(1)
 
 TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
+# Other programs' formats. bioimageio.spec 0.5.12 does not work with pydantic 2.13 and newer.
+EXCHANGE = ["onnx>=1.16", "bioimageio.spec>=0.5.4", "pydantic<2.13", "torch>=2.2"]
 BOOK = [
     "sphinx>=8.1",
     "myst-parser>=4",
     "furo>=2025.7",
+    "numpydoc>=1.8",
     "accessible-pygments>=0.0.5",  # colours of code that can be told apart
-    "latex2mathml>=3.77",  # formulas without scripts
-    "ziamath>=0.12",  # carries the font STIX Two Math
+    "sphinx-copybutton>=0.5.2",
+    "sphinxcontrib-katex>=0.9.11,<0.9.12",  # its KaTeX is the one of lessons/book/static/katex
+    "jupyter-server>=2.14",  # the book that runs
+    "ipykernel>=6.29",
+    "nbformat>=5.10",
+    "pypdf>=5",
 ]
 
 setup(
@@ -28,7 +35,15 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["tinyunet", "tinyunet.*"]),
-    package_data={"tinyunet": ["data/*.json", "kernels/cuda/*.cu", "kernels/cuda/*.cuh"]},
+    package_data={
+        "tinyunet": [
+            "py.typed",
+            "images/*.json",
+            "backends/cuda/*.cu",
+            "backends/cuda/*.cuh",
+            "exercises/templates/*.py",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=[
         "numpy>=1.26",
@@ -36,10 +51,15 @@ setup(
         "numba>=0.60",
         "matplotlib>=3.8",
         "tifffile>=2024.1",
+        # The codecs of TIFF: without it tifffile reads no LZW, JPEG, Zstandard or 1-bit pages,
+        # which is much of what people have. (Fax pages need both releases of 2026, so Python 3.11.)
+        "imagecodecs>=2024.1.1",
         "pillow>=10",
         "safetensors>=0.4.3",
         "tqdm>=4.66",
         "threadpoolctl>=3.1",
+        "filelock>=3.31.2",
+        "psutil>=5.9; platform_system != 'Linux'",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=13"],
@@ -47,7 +67,8 @@ setup(
         "download": ["pooch>=1.8"],
         "test": TEST,
         "book": BOOK,
-        "dev": [*TEST, "ruff>=0.6", "pytest-cov>=5"],
+        "exchange": EXCHANGE,
+        "dev": [*TEST, "ruff>=0.6", "pytest-cov>=5", "mypy>=1.11", "numpydoc>=1.8"],
     },
     entry_points={"console_scripts": ["tinyunet = tinyunet.cli:main"]},
 )

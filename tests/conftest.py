@@ -51,3 +51,16 @@ def nuclei():
     if not (folder / "01").is_dir():
         pytest.skip(f"no real data: {folder.name}/01 is not beside the project")
     return folder
+
+
+@pytest.fixture
+def exchange_net():
+    """A small network whose biases are not zero, so that a forgotten one is seen."""
+    from tinyunet import UNet
+
+    net = UNet(2, 3, depth=3, base_channels=4, seed=3, device="cpu")
+    rng = np.random.default_rng(4)
+    for name, value in net.params.items():
+        if name.endswith("bias"):
+            value[...] = rng.standard_normal(value.shape)
+    return net

@@ -30,7 +30,7 @@ class Runner:
 
     def __init__(self, scratch, group, tests):
         self.scratch, self.group = scratch, group
-        self.tests = [f"tests/test_{name}.py" for name in tests]
+        self.tests = [_test_file(name) for name in tests]
         self.baselines = {}
 
     def baseline(self, jit, without):
@@ -242,3 +242,9 @@ def difference(mutant, source):
     )
     lines = difflib.unified_diff(before, after, mutant.file, mutant.operator, n=1)
     return "".join(lines)
+
+
+def _test_file(name):
+    """The test file of "nn/unet": tests/nn/test_unet.py."""
+    folder, _, stem = name.rpartition("/")
+    return "/".join(["tests", *filter(None, [folder]), f"test_{stem}.py"])

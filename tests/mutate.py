@@ -28,22 +28,51 @@ from mutant_runner import Runner
 from mutators import Mutant, draw, mutants_of
 
 ROOT = Path(__file__).resolve().parents[1]
-ORACLES = {"tinyunet/ops/naive.py", "tinyunet/weights/naive.py"}  # the tests' own yardsticks
+ORACLES = {
+    "tinyunet/nn/reference.py",
+    "tinyunet/weight_map/reference.py",
+}  # the tests' own yardsticks
 GROUPS = {  # name: (files under test, their tests)
-    "ops": (["ops/*.py"], ["ops", "model"]),
-    "model": (["model.py"], ["model"]),
-    "optim": (["optim.py"], ["optim", "model"]),
-    "init": (["init.py"], ["init", "model"]),
-    "weights": (["weights/*.py"], ["weights", "weights_separate"]),
+    "ops": (
+        [
+            "nn/conv2d.py",
+            "nn/im2col.py",
+            "nn/relu.py",
+            "nn/max_pool2d.py",
+            "nn/up_conv2d.py",
+            "nn/crop_concat.py",
+            "nn/dropout.py",
+            "nn/cross_entropy.py",
+            "nn/fused.py",
+        ],
+        ["nn/ops", "nn/unet"],
+    ),
+    "unet": (["nn/unet.py"], ["nn/unet"]),
+    "sgd": (["nn/sgd.py"], ["nn/sgd", "nn/unet"]),
+    "init": (["nn/init.py"], ["nn/init", "nn/unet"]),
+    "weight_map": (["weight_map/*.py"], ["weight_map/weight_map", "weight_map/separate_touching"]),
     "augment": (
         ["augment/*.py"],
-        ["augment", "augment_draw", "augment_field", "augment_values"],
+        [
+            "augment/augment",
+            "augment/augment_draw",
+            "augment/augment_field",
+            "augment/augment_values",
+        ],
     ),
     "tiling": (
-        ["geometry.py", "tiling.py", "predict.py"],
-        ["geometry", "predict_tiling", "predict"],
+        ["geometry.py", "inference/tiling.py", "inference/predict.py"],
+        ["geometry", "inference/tiling", "inference/predict"],
     ),
-    "metrics": (["metrics/*.py"], ["metrics", "metrics_oracle", "metrics_touching"]),
+    "metrics": (
+        ["metrics/*.py"],
+        [
+            "metrics/metrics",
+            "metrics/metrics_inputs",
+            "metrics/metrics_oracle",
+            "metrics/metrics_touching",
+        ],
+    ),
 }
 
 

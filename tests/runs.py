@@ -3,17 +3,17 @@
 import numpy as np
 import tifffile
 
-from tinyunet.data import Dataset, normalise
-from tinyunet.settings import Settings
+from tinyunet.images import Dataset, normalise
+from tinyunet.training.settings import Settings
 
 # 12 steps of a network of 434 parameters: a run of a second
 TINY = {
     "depth": 2,
-    "base": 2,
+    "base_channels": 2,
     "dropout": 0.25,
     "tile": 34,
     "steps": 12,
-    "rate": 0.01,
+    "lr": 0.01,
     "momentum": 0.9,
     "val": (3, 4),
     "val_every": 5,

@@ -87,6 +87,39 @@ def test_a_gpu_is_chosen_by_its_index(monkeypatch):
     assert arrays.select_device("auto").name == "gpu:0"
     assert arrays.select_device("gpu").name == "gpu:0"
     assert arrays.select_device("gpu:1").index == 1
-    assert fake.used[-1] == 1  # kernels are launched on the current device
+    assert fake.used == []  # choosing one leaves CUDA's current device alone
     with pytest.raises(ValueError, match=r"'gpu:2' does not exist: this machine has 2 GPU"):
         arrays.select_device("gpu:2")
+
+
+@pytest.mark.parametrize(
+    ("library", "error"),
+    [("nvrtc", RuntimeError("no libnvrtc\nlong")), ("cublas", ImportError("no libcublas"))],
+)
+def test_a_toolkit_that_is_missing_is_named(monkeypatch, library, error):
+    fake = _FakeCupy(1)
+
+    class Compiler:
+        @staticmethod
+        def getVersion():
+            if library == "nvrtc":
+                raise error
+
+    class Cuda:
+        """A module whose parts are loaded when they are asked for."""
+
+        def __getattr__(self, name, there=fake.cuda):
+            if name == library == "cublas":
+                raise error
+            return Compiler if name == "nvrtc" else getattr(there, name, None)
+
+    fake.cuda = Cuda()
+    monkeypatch.setattr(arrays, "cupy", fake)
+    assert arrays.select_device("auto").name == "cpu"
+    with pytest.raises(ValueError) as raised:
+        arrays.select_device("gpu")
+    first = str(error).splitlines()[0]
+    assert str(raised.value) == (
+        "device 'gpu' cannot be used: CuPy and a GPU are there, but not all of the CUDA toolkit "
+        f"({first}); install it with `pip install 'cupy-cuda12x[ctk]'` or `'cupy-cuda13x[ctk]'`"
+    )

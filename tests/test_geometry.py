@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from tinyunet import UNet, geometry
+from tinyunet.nn import architecture, memory
 
 
 def test_the_papers_figure():
     assert geometry.output_size(572, 5) == 388
     assert geometry.margin(5) == 92
     assert geometry.input_size(388, 5) == 572
-    assert geometry.level_sizes(572, 5) == [
+    assert architecture.level_sizes(572, 5) == [
         ("down1", [572, 570, 568]),
         ("down2", [284, 282, 280]),
         ("down3", [140, 138, 136]),
@@ -71,12 +72,12 @@ def test_misfits_are_refused_with_the_nearest_sizes():
     with pytest.raises(ValueError, match="output 0"):
         geometry.input_size(0, 5)
     with pytest.raises(ValueError, match="571"):
-        geometry.level_sizes(571, 5)
+        architecture.level_sizes(571, 5)
 
 
 @pytest.mark.parametrize(("depth", "height", "width"), [(1, 5, 9), (2, 18, 22), (3, 44, 52)])
 def test_the_network_agrees(depth, height, width):
-    net = UNet(depth=depth, base=1, dropout=0, device="cpu")
+    net = UNet(depth=depth, base_channels=1, dropout=0, device="cpu")
     logits, _ = net.forward(np.zeros((1, 1, height, width)))
     expected = geometry.output_size(height, depth), geometry.output_size(width, depth)
     assert logits.shape == (1, 2, *expected)
@@ -134,12 +135,15 @@ def test_layers_of_a_small_u_by_hand():
         }
         for name, channels, side, parameters, each in rows
     ]
-    assert geometry.layer_table(18, 2, 4, 2, 3) == expected
-    assert geometry.layer_table(18, in_channels=2, n_classes=4, depth=2, base=3) == expected
+    assert architecture.layer_table(18, 2, 4, 2, 3) == expected
+    assert (
+        architecture.layer_table(18, in_channels=2, n_classes=4, depth=2, base_channels=3)
+        == expected
+    )
 
 
 def test_layers_by_default_are_the_papers():
-    table = geometry.layer_table(572)
+    table = architecture.layer_table(572)
     assert sum(layer["parameters"] for layer in table) == 31_030_658
     assert table[0]["shape"] == [64, 570, 570]
     assert table[-1]["shape"] == [2, 388, 388]
@@ -152,7 +156,7 @@ def test_layers_by_default_are_the_papers():
     assert shapes["up4.upconv"] == [512, 56, 56]
     assert shapes["up1.concat"] == [128, 392, 392]
     with pytest.raises(ValueError, match="size 570 does not fit depth 5"):
-        geometry.layer_table(570)
+        architecture.layer_table(570)
 
 
 def test_training_memory_by_hand():
@@ -162,10 +166,10 @@ def test_training_memory_by_hand():
     parameters = 57 + 84 + 168 + 330 + 75 + 165 + 84 + 16
     filters = 4 * 36 * 6 * 6
     expected = 4 * sum(values) + 2 * 4 * values[0] + 3 * 4 * parameters + filters + 165_000_000
-    assert geometry.training_memory(18, 2, 4, 2, 3) == expected
-    paper = geometry.training_memory(572)
-    assert paper == geometry.training_memory(572, 1, 2, 5, 64)
-    assert paper > geometry.training_memory(556)
+    assert memory.training_memory(18, 2, 4, 2, 3) == expected
+    paper = memory.training_memory(572)
+    assert paper == memory.training_memory(572, 1, 2, 5, 64)
+    assert paper > memory.training_memory(556)
 
 
 def test_mirror_runs_to_and_fro():

@@ -1,67 +1,76 @@
-"""The memory estimate against the peak of a real training step, in a process of its own."""
+"""How much memory is there: `tinyunet/_memory.py`."""
 
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
-from tinyunet import geometry
+from tinyunet import _memory
+from tinyunet._memory import free_memory, total_memory
+from tinyunet.arrays import select_device
 
-STEP = """
-import sys
-import numpy as np
-from tinyunet import UNet, geometry
-from tinyunet.optim import SGD
-from tinyunet.train import training_gradients
-
-tile, depth, base = map(int, sys.argv[1:])
-net = UNet(depth=depth, base=base, device="cpu")
-sgd = SGD(net.params, 1e-3)
-out = geometry.output_size(tile, depth)
-x = np.random.default_rng(0).standard_normal((1, 1, tile, tile)).astype("float32")
-for _ in range(2):
-    loss, grads = training_gradients(
-        net, x, np.zeros((1, out, out), "uint8"), np.ones((1, out, out), "float32")
-    )
-    sgd.step(grads)
-    del grads
-# Not getrusage's ru_maxrss: a child's begins with what its parent had.
-status = open("/proc/self/status").read()
-print(1024 * int(status.split("VmHWM:")[1].split()[0]))
-"""
+CPU = select_device("cpu")
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="no /proc/self/status to read the peak from"
-)
+def test_this_machine():
+    assert 2**20 < free_memory(CPU) < total_memory(CPU) < 2**50
+
+
+@pytest.fixture
+def linux(tmp_path, monkeypatch):
+    """A machine of 9000 kB, 5000 of them free, and a folder for its control group."""
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:   5000 kB\nHuge: 7\n")
+    monkeypatch.setattr(_memory, "_LINUX", tmp_path / "meminfo")
+    monkeypatch.setattr(_memory, "_CONTROL_GROUP", tmp_path)
+    return tmp_path
+
+
+def test_linux_says_it_itself(linux):
+    assert (free_memory(CPU), total_memory(CPU)) == (5000 * 1024, 9000 * 1024)
+
+
 @pytest.mark.parametrize(
-    ("tile", "depth", "base"),
+    ("limit", "used", "expected"),
     [
-        (284, 3, 16),
-        (572, 5, 16),
-        pytest.param(572, 5, 64, marks=pytest.mark.slow),
+        ("1000000\n", "300000\n", (700_000, 1_000_000)),
+        ("200000\n", "300000\n", (0, 200_000)),
+        ("max\n", "300000\n", (5000 * 1024, 9000 * 1024)),
+        ("99000000\n", "0\n", (5000 * 1024, 9000 * 1024)),
+        (None, "300000\n", (5000 * 1024, 9000 * 1024)),
     ],
 )
-def test_training_memory_is_near_the_measured_peak(tile, depth, base):
-    command = [sys.executable, "-c", STEP, str(tile), str(depth), str(base)]
-    # Twice: the first start may have to compile, and a compiler needs memory of its own.
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in "12"]
-    peak = int(runs[1].stdout)
-    assert geometry.training_memory(tile, 1, 2, depth, base) == pytest.approx(peak, rel=0.25)
+def test_a_container_may_have_less(linux, limit, used, expected):
+    (linux / "memory.current").write_text(used)
+    if limit is not None:
+        (linux / "memory.max").write_text(limit)
+    assert (free_memory(CPU), total_memory(CPU)) == expected
 
 
-def test_layer_table_of_the_papers_network():
-    layers = geometry.layer_table(572)
-    named = {layer["name"]: layer for layer in layers}
-    assert sum(layer["parameters"] for layer in layers) == 31_030_658
-    assert named["down1.conv1"]["shape"] == [64, 570, 570]
-    assert named["down1.conv1"]["flops"] == 2 * 9 * 64 * 570 * 570
-    assert named["down5.conv2"]["shape"] == [1024, 28, 28]
-    assert named["down5.conv2"]["bytes"] == 4 * 1024 * 28 * 28
-    assert named["up4.upconv"]["flops"] == 2 * 1024 * 512 * 56 * 56
-    assert named["up4.concat"]["shape"] == [1024, 56, 56]
-    assert named["up1.conv1"]["parameters"] == 64 * 128 * 9 + 64
-    assert named["down2.pool"]["shape"] == [64, 284, 284]
-    assert layers[-1]["name"] == "out"
-    assert layers[-1]["shape"] == [2, 388, 388]
+def test_other_systems_are_asked_through_psutil(tmp_path, monkeypatch):
+    monkeypatch.setattr(_memory, "_LINUX", tmp_path / "none")
+    monkeypatch.setattr(_memory, "_CONTROL_GROUP", tmp_path)
+    memory = SimpleNamespace(available=500, total=900)
+    monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(virtual_memory=lambda: memory))
+    assert (free_memory(CPU), total_memory(CPU)) == (500, 900)
+
+
+def test_where_linux_keeps_it():
+    assert (str(_memory._LINUX), str(_memory._CONTROL_GROUP)) == ("/proc/meminfo", "/sys/fs/cgroup")
+
+
+def test_free_memory_of_a_gpu_is_the_drivers_and_the_pools():
+    asked = []
+
+    def device(index):
+        asked.append(index)
+        return nullcontext()
+
+    runtime = SimpleNamespace(memGetInfo=lambda: (700, 9000))
+    xp = SimpleNamespace(
+        cuda=SimpleNamespace(Device=device, runtime=runtime),
+        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 55),
+    )
+    gpu = SimpleNamespace(is_gpu=True, index=3, xp=xp)
+    assert (free_memory(gpu), total_memory(gpu)) == (755, 9000)
+    assert asked == [3, 3]

@@ -37,7 +37,9 @@ def log(steps, val_every=5):
         "step": list(at),
         "loss": [1 / step for step in at],
         "val_loss": [2 / step if v else None for step, v in zip(at, validated, strict=True)],
-        "val_wrong": [0.5 / step if v else None for step, v in zip(at, validated, strict=True)],
+        "val_pixel_error_rate": [
+            0.5 / step if v else None for step, v in zip(at, validated, strict=True)
+        ],
     }
 
 
@@ -69,6 +71,19 @@ def test_curves_without_validation(tmp_path):
     assert (picture[:, 495:] < 200).any()  # axes and "no validation"
 
 
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_curves_with_pictures_below(tmp_path, count):
+    rng = np.random.default_rng(0)
+    pictures = [(f"step {i}", rng.random((30, 40))) for i in range(count)]
+    shown = pixels(plot_curves(log(60), tmp_path / "c.png", pictures))
+    alone = pixels(plot_curves(log(60), tmp_path / "alone.png"))
+    assert shown.shape[1] == 990
+    height = shown.shape[0] - alone.shape[0]
+    assert height == pytest.approx(110 * (9 / count * 0.75 + 0.3), abs=2)
+    assert shown[-height // 2 :, :, 0].std() > 20  # noise of the pictures
+    assert near(shown[: alone.shape[0]], BLUE) > 100
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 49, 51])
 def test_short_logs(tmp_path, steps):
     assert len(np.unique(pixels(plot_curves(log(steps, 1), tmp_path / "c.png")))) > 10
@@ -76,7 +91,12 @@ def test_short_logs(tmp_path, steps):
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 1e30])
 def test_curves_of_extremes(tmp_path, value):
-    flat = {"step": [1, 2], "loss": [value] * 2, "val_loss": [value] * 2, "val_wrong": [0.0, 0.0]}
+    flat = {
+        "step": [1, 2],
+        "loss": [value] * 2,
+        "val_loss": [value] * 2,
+        "val_pixel_error_rate": [0.0, 0.0],
+    }
     assert len(np.unique(pixels(plot_curves(flat, tmp_path / "c.png")))) > 10
 
 

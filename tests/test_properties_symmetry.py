@@ -1,6 +1,6 @@
 """Which scores and weight maps do not change when the picture is turned or its cells renumbered.
 
-The square has eight symmetries (`predict.turned`). By their definitions (lessons/12-scores.md):
+The square has eight symmetries (`predict.dihedral`). By their definitions (lessons/12-scores.md):
 
 - pixel error, Rand error, V_Rand, V_info, IoU and SEG ask only which pixels belong together, so
   all eight leave them as they are. Sums in another order may round otherwise.
@@ -27,9 +27,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from properties import holds_for, many_more, seeds
 
 from tinyunet import metrics
+from tinyunet.inference.predict import dihedral
 from tinyunet.metrics.inputs import thresholds
-from tinyunet.predict import turned
-from tinyunet.weights import find_instances, separate_touching, two_nearest_distances, weight_map
+from tinyunet.weight_map import find_instances, separate_touching, two_nearest_distances, weight_map
 
 versions = st.integers(1, 7)
 sizes = st.tuples(st.integers(1, 19), st.integers(1, 19))
@@ -46,17 +46,17 @@ def blobs(rng, shape, smooth):
 
 
 def pictures(seed, size, pages, smooth=True):
-    """(proposal, labels) of a stack: probabilities, and cells of any values 1 to 3 on 0."""
+    """(labels, prediction) of a stack: cells of any values 1 to 3 on 0, and probabilities."""
     rng = np.random.default_rng(seed)
-    truth = blobs(rng, (pages, *size), smooth)
-    labels = np.where(truth > 0.4, rng.integers(1, 4, truth.shape), 0)
-    proposal = np.clip(0.7 * truth + 0.3 * blobs(rng, (pages, *size), False), 0, 1)
-    return proposal.astype(np.float32), labels
+    ground_truth = blobs(rng, (pages, *size), smooth)
+    labels = np.where(ground_truth > 0.4, rng.integers(1, 4, ground_truth.shape), 0)
+    prediction = np.clip(0.7 * ground_truth + 0.3 * blobs(rng, (pages, *size), False), 0, 1)
+    return labels, prediction.astype(np.float32)
 
 
-def no_equals(proposal):
+def no_equals(prediction):
     """Whether no two pixels of a slice are equally far from any threshold."""
-    for page in proposal:
+    for page in prediction:
         for t in thresholds():
             far = np.abs(page - np.float32(t)).ravel()
             if len(np.unique(far)) < far.size:
@@ -66,18 +66,20 @@ def no_equals(proposal):
 
 @holds_for(seed=seeds, size=sizes, pages=st.integers(1, 3), version=versions)
 def test_scores_of_pixels_and_segments_do_not_change_with_a_turn(seed, size, pages, version):
-    proposal, labels = pictures(seed, size, pages)
+    labels, prediction = pictures(seed, size, pages)
     # one object, or none, has an entropy of 0 that rounding may miss: METRICS calls it 0 or NaN
     assume((labels > 0).any() and (labels == 0).any())
-    before = metrics.isbi2012_details(proposal, labels)["tables"]
-    after = metrics.isbi2012_details(turned(proposal, version), turned(labels, version))["tables"]
+    before = metrics.isbi2012_details(labels, prediction).tables
+    after = metrics.isbi2012_details(
+        dihedral(labels, version), dihedral(prediction, version)
+    ).tables
     for name in ("pixel_f_score", "v_rand"):
         assert_allclose(after[name], before[name], rtol=1e-12)
     both = np.array([before["v_info"], after["v_info"]])
     sound = (both > 1e-6).all(axis=0)
     assert_allclose(both[1][sound], both[0][sound], rtol=1e-9)
-    assert metrics.wrong_pixels(turned(proposal, version), turned(labels, version)) == (
-        metrics.wrong_pixels(proposal, labels)
+    assert metrics.pixel_error_rate(dihedral(labels, version), dihedral(prediction, version)) == (
+        metrics.pixel_error_rate(labels, prediction)
     )
 
 
@@ -85,10 +87,12 @@ def test_scores_of_pixels_and_segments_do_not_change_with_a_turn(seed, size, pag
 def test_warping_does_not_change_with_a_turn_where_no_two_pixels_are_equally_sure(
     seed, size, version, smooth
 ):
-    proposal, labels = pictures(seed, size, 1, smooth)
-    assume(no_equals(proposal))
-    before = metrics.isbi2012_details(proposal, labels)["tables"]
-    after = metrics.isbi2012_details(turned(proposal, version), turned(labels, version))["tables"]
+    labels, prediction = pictures(seed, size, 1, smooth)
+    assume(no_equals(prediction))
+    before = metrics.isbi2012_details(labels, prediction).tables
+    after = metrics.isbi2012_details(
+        dihedral(labels, version), dihedral(prediction, version)
+    ).tables
     for name in ("warping_pixels", "warping_mergers", "warping_splits"):
         assert after[name] == before[name]
 
@@ -96,24 +100,25 @@ def test_warping_does_not_change_with_a_turn_where_no_two_pixels_are_equally_sur
 @pytest.mark.parametrize("version", range(1, 8))
 def test_thinned_scores_do_change_with_a_turn(version):
     """Their flooding goes column by column: a claim of symmetry would be wrong."""
-    proposal, labels = pictures(3, (19, 17), 1, smooth=False)
-    before = metrics.isbi2012_details(proposal, labels)["tables"]
-    after = metrics.isbi2012_details(turned(proposal, version), turned(labels, version))["tables"]
+    labels, prediction = pictures(3, (19, 17), 1, smooth=False)
+    before = metrics.isbi2012_details(labels, prediction).tables
+    after = metrics.isbi2012_details(
+        dihedral(labels, version), dihedral(prediction, version)
+    ).tables
     for name in ("v_rand_thinned", "v_info_thinned"):
         assert not np.allclose(before[name], after[name], rtol=1e-6, equal_nan=True)
 
 
 @holds_for(seed=seeds, size=sizes, pages=st.integers(1, 3), value=st.sampled_from([2, 255, 9]))
 def test_isbi_scores_see_only_whether_a_label_is_above_zero(seed, size, pages, value):
-    proposal, labels = pictures(seed, size, pages)
+    labels, prediction = pictures(seed, size, pages)
     assume((labels > 0).any())
     assert_same_scores(
-        metrics.isbi2012(proposal, labels), metrics.isbi2012(proposal, (labels > 0) * value)
+        metrics.isbi2012(labels, prediction), metrics.isbi2012((labels > 0) * value, prediction)
     )
 
 
 def assert_same_scores(one, other):
-    assert one.keys() == other.keys()
     for name, value in one.items():
         assert_array_equal(value, other[name], err_msg=name)
 
@@ -144,29 +149,36 @@ two_maps = {
 @holds_for(**two_maps, version=versions)
 def test_iou_and_seg_do_not_change_with_a_turn_or_with_other_numbers(seed, size, count, version):
     rng = np.random.default_rng(seed)
-    truth = cells(rng, size, count)
-    result = np.where(rng.random(size) < rng.random(), truth, cells(rng, size, count))
-    for result2, truth2 in (
-        (turned(result, version), turned(truth, version)),
-        (renumbered(rng, result), renumbered(rng, truth)),
+    ground_truth = cells(rng, size, count)
+    prediction = np.where(rng.random(size) < rng.random(), ground_truth, cells(rng, size, count))
+    for prediction2, ground_truth2 in (
+        (dihedral(prediction, version), dihedral(ground_truth, version)),
+        (renumbered(rng, prediction), renumbered(rng, ground_truth)),
     ):
-        assert metrics.iou(result2, truth2) == metrics.iou(result, truth)
-        assert_allclose(metrics.seg(result2, truth2), metrics.seg(result, truth), rtol=1e-12)
-    per_class = metrics.iou_per_class(result, truth)
-    assert metrics.iou_per_class(turned(result, version), turned(truth, version)) == per_class
+        assert metrics.iou(ground_truth2, prediction2) == metrics.iou(ground_truth, prediction)
+        assert_allclose(
+            metrics.seg(ground_truth2, prediction2),
+            metrics.seg(ground_truth, prediction),
+            rtol=1e-12,
+        )
+    per_class = metrics.iou_per_class(ground_truth, prediction)
+    assert (
+        metrics.iou_per_class(dihedral(ground_truth, version), dihedral(prediction, version))
+        == per_class
+    )
     # here the numbers are classes: they travel along
-    moved = metrics.iou_per_class(5 * result, 5 * truth)
+    moved = metrics.iou_per_class(5 * ground_truth, 5 * prediction)
     assert moved == {5 * c: score for c, score in per_class.items()}
-    assert metrics.seg(truth, truth) == metrics.iou(truth, truth) == 1
+    assert metrics.seg(ground_truth, ground_truth) == metrics.iou(ground_truth, ground_truth) == 1
 
 
 @holds_for(**two_maps)
-def test_swapping_result_and_truth_keeps_the_overlap(seed, size, count):
+def test_swapping_ground_truth_and_prediction_keeps_the_overlap(seed, size, count):
     rng = np.random.default_rng(seed)
     a, b = cells(rng, size, count), cells(rng, size, count)
-    assert metrics.iou(a, b) == metrics.iou(b, a)
-    assert metrics.iou_per_class(a, b) == metrics.iou_per_class(b, a)
-    assert 0 <= metrics.seg(a, b) <= 1
+    assert metrics.iou(b, a) == metrics.iou(a, b)
+    assert metrics.iou_per_class(b, a) == metrics.iou_per_class(a, b)
+    assert 0 <= metrics.seg(b, a) <= 1
 
 
 @holds_for(**two_maps, version=versions, balance=st.booleans(), masked=st.booleans())
@@ -179,9 +191,9 @@ def test_the_weight_map_sees_neither_numbers_nor_directions(
     options = {"balance": balance, "instances": True}
     weights = weight_map(labels, valid=valid, **options)
     assert_array_equal(weight_map(renumbered(rng, labels), valid=valid, **options), weights)
-    turned_valid = None if valid is None else turned(valid, version)
-    again = weight_map(turned(labels, version), valid=turned_valid, **options)
-    assert_array_equal(again, turned(weights, version))
+    turned_valid = None if valid is None else dihedral(valid, version)
+    again = weight_map(dihedral(labels, version), valid=turned_valid, **options)
+    assert_array_equal(again, dihedral(weights, version))
     # transposed, too, and a stack is a pile of single maps
     assert_array_equal(weight_map(labels.T, **options), weight_map(labels, **options).T)
     stack = weight_map(np.stack([labels, labels[::-1]]), **options)
@@ -207,7 +219,7 @@ def test_distances_turn_with_the_picture_and_do_not_see_numbers(seed, size, coun
     labels = cells(rng, size, count)
     d1, d2 = two_nearest_distances(labels, instances=True)
     for other, expected in (
-        (turned(labels, version), (turned(d1, version), turned(d2, version))),
+        (dihedral(labels, version), (dihedral(d1, version), dihedral(d2, version))),
         (renumbered(rng, labels), (d1, d2)),
     ):
         assert_array_equal(two_nearest_distances(other, instances=True), expected)
@@ -235,7 +247,7 @@ def test_the_cut_between_touching_cells_turns_with_the_picture(seed, size, count
     if min(left, default=2) > 1 and (width % 2 == 0 or len(np.unique(sizes)) == len(sizes)):
         assert_array_equal(part(renumbered(rng, labels), width) > 0, parted > 0)
     # a cell that would vanish keeps one pixel, the first of equals: that one may lie elsewhere
-    again = turned(part(turned(labels, version), width), _back(version))
+    again = dihedral(part(dihedral(labels, version), width), _back(version))
     kept = [n for n in range(1, count + 1) if (parted == n).sum() > 1]
     for number in kept:
         assert_array_equal(again == number, parted == number)
@@ -251,7 +263,7 @@ def test_the_connected_parts_of_a_mask_turn_with_it(seed, size, count, version):
     rng = np.random.default_rng(seed)
     mask = rng.random(size) < 0.6
     parts = find_instances(mask)
-    again = turned(find_instances(turned(mask, version)), _back(version))
+    again = dihedral(find_instances(dihedral(mask, version)), _back(version))
     assert parts.max(initial=0) == again.max(initial=0)
     pairs = np.unique(np.stack([parts, again]).reshape(2, -1), axis=1)  # one to one
     assert pairs.shape[1] == len(np.unique(parts)) == len(np.unique(again))

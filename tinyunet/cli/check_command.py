@@ -1,14 +1,26 @@
 """`tinyunet check`: are the learner's answers to the exercises right?"""
 
+import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyunet.cli import common
 
-DEFAULT_FOLDER = Path("lessons") / "exercises"
+if TYPE_CHECKING:
+    from tinyunet.exercises.result import Result
+
+START_FOLDER = "exercises"
 
 
-def add_to(commands):
-    """Add the command to the parser."""
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : subparsers action
+        Where to.
+    """
     parser = commands.add_parser("check", help="check your answers to the lessons' exercises")
     parser.add_argument(
         "exercise", nargs="?", metavar="EXERCISE", help="02, or your own .py file (default: all)"
@@ -17,81 +29,157 @@ def add_to(commands):
         "--exercises",
         metavar="DIR",
         type=Path,
-        help=f"folder of the exercises ({DEFAULT_FOLDER.as_posix()})",
+        help="folder of your exercises (exercises, lessons/exercises or here)",
+    )
+    parser.add_argument(
+        "--start",
+        metavar="DIR",
+        nargs="?",
+        const=Path(START_FOLDER),
+        type=Path,
+        help=f"write the files to fill in into DIR ({START_FOLDER}); what is there stays",
+    )
+    parser.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=float,
+        default=10.0,
+        help="seconds that a step may take (10); 0: none, and debuggers work",
     )
     common.add_json(parser)
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    """Check one exercise in full, or list them all; 0 if all that was checked is right, else 1."""
-    from tinyunet.exercises import EXERCISES
-    from tinyunet.exercises.run import exercise_of, find_exercise
-    from tinyunet.exercises.run import run as run_check
+def run(arguments: argparse.Namespace) -> int:
+    """Check one exercise in full, or list them all, or write the files to begin with.
 
-    wanted = arguments.exercise
-    if wanted is None:
-        folder = _folder(arguments.exercises)
-        verdicts = [run_check(e, folder / f"{e.name}.py") for e in EXERCISES]
-    elif _is_file(wanted):
-        if not Path(wanted).is_file():
-            raise FileNotFoundError(2, "No such file or directory", wanted)
-        verdicts = [run_check(exercise_of(wanted), wanted)]
-    else:
-        exercise = find_exercise(wanted)
-        folder = _folder(arguments.exercises)
-        verdicts = [run_check(exercise, folder / f"{exercise.name}.py")]
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        0 if all that was checked is right, else 1.
+    """
+    from tinyunet.exercises.run import check_files, locate
+
+    if arguments.start is not None:
+        return _start(arguments)
+    limit = _limit(arguments.time_limit)
+    if arguments.exercise is None:
+        return _check_all(arguments, limit)
+    exercise, path = locate(arguments.exercise, _folder(arguments.exercises))
     if arguments.json:
-        common.as_json([_as_dict(verdict) for verdict in verdicts])
-    elif wanted is None:
-        _print_list(verdicts)
+        printed = _Printed()
+        (result,) = check_files([(exercise, path)], limit, on_output=printed.take)
+        common.as_json([_as_dict(result, printed.text)])
     else:
-        _print_one(verdicts[0])
-    return 0 if all(verdict.status == "passed" for verdict in verdicts) else 1
+        from tinyunet.exercises.result import Result, Step
+
+        shown = Result(exercise.name, exercise.lesson, path)
+
+        def show(step: Step) -> None:
+            if step.passed:
+                print(shown.step_line(step), flush=True)
+
+        print(shown.heading(), flush=True)
+        (result,) = check_files([(exercise, path)], limit, show)
+        if not result.passed:
+            print(result.step_line(result.steps[-1]))
+        print(f"\n{result.ending()}")
+    return 0 if result.passed else 1
 
 
-def _is_file(wanted):
-    """A path rather than an exercise's name: it has a folder, or names a .py file that is here."""
-    path = Path(wanted)
-    return len(path.parts) > 1 or (path.suffix == ".py" and path.is_file())
+def _start(arguments: argparse.Namespace) -> int:
+    """Write the files to fill in; never over one that is there."""
+    from tinyunet.exercises.catalogue import EXERCISES, Exercise, find_exercise, start
+
+    wanted: tuple[Exercise, ...] = EXERCISES
+    if arguments.exercise is not None:
+        wanted = (find_exercise(arguments.exercise),)
+    rows = list(start(arguments.start, wanted))
+    if arguments.json:
+        common.as_json([{"file": str(path), "written": written} for path, written in rows])
+        return 0
+    for path, written in rows:
+        print(f"{'written' if written else 'kept as it is':<15}{path}")
+    print(f"\nOpen {rows[0][0]}, write the function, then `tinyunet check {wanted[0].number}`")
+    return 0
 
 
-def _folder(given):
-    folder = DEFAULT_FOLDER if given is None else given
-    if not folder.is_dir():
-        raise ValueError(
-            f"no folder {folder.as_posix()} here: go to the folder that holds lessons/, "
-            "or name the folder of your exercises with --exercises DIR"
+def _check_all(arguments: argparse.Namespace, limit: float | None) -> int:
+    from tinyunet.exercises.catalogue import EXERCISES
+    from tinyunet.exercises.run import FOLDERS, check_files
+
+    folder = _folder(arguments.exercises)
+    places = FOLDERS if folder is None else (folder,)
+    found = {
+        exercise: next(
+            (path for place in places if (path := Path(place) / exercise.file).is_file()), None
         )
-    return folder
-
-
-def _as_dict(verdict):
-    return {
-        "exercise": verdict.exercise.name,
-        "file": str(verdict.path),
-        "status": verdict.status,
-        "passed": verdict.passed,
-        "failed": verdict.failed,
-        "explanation": verdict.explanation,
+        for exercise in EXERCISES
     }
+    if not any(found.values()):
+        raise ValueError(
+            f"no exercises {'here' if folder is None else f'in {folder}'}: `tinyunet check --start"
+            f"{'' if folder is None else f' {folder}'}` writes the files to fill in"
+        )
+    jobs = [(e, path or Path(places[0]) / e.file) for e, path in found.items()]
+    results = check_files(jobs, limit, on_output=lambda text: None)
+    if arguments.json:
+        checked = list(results)
+        common.as_json([_as_dict(result) for result in checked])
+    else:
+        checked = []
+        for (exercise, _), result in zip(jobs, results, strict=True):
+            print(f"{exercise.name:<24}{result.status:<18}{exercise.lesson}", flush=True)
+            checked.append(result)
+        good = sum(result.passed for result in checked)
+        print(
+            f"\n{good} of {len(checked)} exercises pass; `tinyunet check 01` tells more about one"
+        )
+    return 0 if all(result.passed for result in checked) else 1
 
 
-def _print_list(verdicts):
-    for verdict in verdicts:
-        print(f"{verdict.exercise.name:<24}{verdict.status:<18}{verdict.exercise.lesson}")
-    good = sum(verdict.status == "passed" for verdict in verdicts)
-    print(f"\n{good} of {len(verdicts)} exercises pass; `tinyunet check 01` tells more about one")
+def _folder(given: Path | None) -> Path | None:
+    if given is not None and not given.is_dir():
+        raise ValueError(
+            f"--exercises {given}: no such folder; `tinyunet check --start {given}` makes it and "
+            "writes the files to fill in"
+        )
+    return given
 
 
-def _print_one(verdict):
-    exercise = verdict.exercise
-    print(f"{exercise.name}  ({verdict.path})\n")
-    for title in verdict.passed:
-        print(f"  right  {title}")
-    if verdict.status == "passed":
-        print("\nAll right. The next lesson is waiting.")
-        return
-    if verdict.status == "wrong":
-        print(f"  WRONG  {verdict.failed}")
-    print(f"\n{verdict.explanation}\n\nRead: {exercise.lesson}")
+def _limit(seconds: float) -> float | None:
+    if not 0 <= seconds < 1e6:
+        raise ValueError(f"--time-limit {seconds:g} is not a number of seconds, or 0 for none")
+    return seconds or None
+
+
+class _Printed:
+    """What a file prints, for JSON and on stderr; of very much the end."""
+
+    most = 100_000  # characters
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def take(self, text: str) -> None:
+        sys.stderr.write(text)
+        self.text = (self.text + text)[-self.most :]
+
+
+def _as_dict(result: "Result", printed: str = "") -> dict[str, object]:
+    failed = [step.title for step in result.steps if not step.passed]
+    return {
+        "exercise": result.exercise,
+        "file": str(result.path),
+        "status": result.status,
+        "passed": [step.title for step in result.steps if step.passed],
+        "failed": failed[0] if failed else "",
+        "explanation": result.diagnosis,
+        "line": result.line,
+        "printed": printed,
+    }

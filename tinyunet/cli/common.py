@@ -1,41 +1,70 @@
-"""What several commands share: options, a progress bar, numbers as text."""
+"""What several commands share: options, output files, JSON."""
 
 import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-# Seconds between two drawings of a bar: a log file needs fewer than a screen.
-_INTERVAL = 0.3 if sys.stderr.isatty() else 10
+from tinyunet._text import size_text as size_text
 
 
-def add_device(parser):
+def add_device(parser: Any) -> None:
     """Add --device and --threads."""
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, gpu or gpu:N (auto takes a GPU if it can)"
     )
+    parser.add_argument(
+        "--backend",
+        choices=("fast", "plain"),
+        default="fast",
+        help="plain: no kernels, on CPU and GPU alike (as TINYUNET_BACKEND=plain)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (all cores)")
 
 
-def use_threads(arguments):
+def use_threads(arguments: argparse.Namespace) -> None:
     """Let numba and BLAS use --threads; without it their own environment variables decide."""
     if arguments.threads is None:
         return
     cores = os.cpu_count() or 1
     if not 1 <= arguments.threads <= cores:
         raise ValueError(f"--threads {arguments.threads}: this machine has 1 to {cores}")
-    from tinyunet.kernels.threads import set_threads
+    from tinyunet.backends.cpu.threads import set_threads
 
     set_threads(arguments.threads)
 
 
-def add_json(parser):
+def add_labels(parser: Any, channels: bool = True) -> None:
+    """Add --classes, --instances and --ignore, and --channels: what the numbers in files mean."""
+    parser.add_argument("--classes", type=int, metavar="K", help="classes of the labels (2)")
+    parser.add_argument(
+        "--instances", action="store_true", help="each number of the labels is one object"
+    )
+    parser.add_argument("--ignore", type=int, metavar="VALUE", help="label value without truth")
+    if channels:
+        parser.add_argument(
+            "--channels", type=int, default=1, metavar="C", help="of the images; 3 is colour (1)"
+        )
+
+
+def label_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return --classes, --instances and --ignore as arguments of `read_labels`."""
+    if arguments.instances and arguments.classes is not None:
+        raise ValueError("--classes and --instances: the labels are one or the other")
+    n_classes = 2 if arguments.classes is None else arguments.classes
+    kind = "instances" if arguments.instances else "auto"
+    return {"n_classes": n_classes, "kind": kind, "ignore": arguments.ignore}
+
+
+def add_json(parser: Any) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def slice_range(text):
+def slice_range(text: str) -> tuple[int, int]:
     """Parse "20:24" into (20, 24): the first slice and the one behind the last."""
     parts = text.split(":")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
@@ -48,15 +77,15 @@ def slice_range(text):
     return first, end
 
 
-def note(text):
+def note(text: str) -> None:
     """Tell the user something that is not the result."""
     print(text, file=sys.stderr, flush=True)
 
 
-def as_json(result):
+def as_json(result: object) -> None:
     """Print a dict as JSON on stdout; NaN becomes null, which JSON can say."""
 
-    def clean(value):
+    def clean(value: object) -> object:
         if isinstance(value, dict):
             return {key: clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -68,16 +97,26 @@ def as_json(result):
     print(json.dumps(clean(result), indent=2, allow_nan=False))
 
 
-def size_text(n_bytes):
-    """Return 1536 as "1.5 kB" and so on."""
-    for unit in ("bytes", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} GB"
+def check_folder(path: str | Path, inputs: Sequence[str | Path] = ()) -> Path:
+    """Return `path` as a Path if it is a folder to be made, or an empty one.
+
+    `inputs`: paths that the result must not touch.
+    """
+    if not str(path):
+        raise ValueError("the name of the folder is empty")
+    path = Path(path)
+    if any(path.exists() and Path(i).exists() and path.samefile(i) for i in inputs):
+        raise FileExistsError(f"{path}: is an input of this command: name another folder")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path}: is a file or not empty: name a new folder")
+    if not path.resolve().parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder to make {path.name} in")
+    return path
 
 
-def check_output(path, suffixes=None, inputs=()):
+def check_output(
+    path: str | Path, suffixes: Sequence[str] = (), inputs: Sequence[str | Path] = ()
+) -> Path:
     """Return `path` as a Path if a file can be made there, or say now, not hours later, why not.
 
     `inputs`: files that the result must not overwrite.
@@ -94,54 +133,3 @@ def check_output(path, suffixes=None, inputs=()):
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"{path.parent}: no permission to write {path.name} into it")
     return path
-
-
-class Bar:
-    """A progress bar on stderr for `train`: step, loss, validation, time left."""
-
-    def __init__(self, total, done=0):
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=total, initial=done, unit="step", dynamic_ncols=True, mininterval=_INTERVAL
-        )
-        self._mean = self._wrong = None
-
-    def __call__(self, step, loss, val_wrong):
-        """Show that `step` is done."""
-        self._mean = loss if self._mean is None else 0.95 * self._mean + 0.05 * loss
-        if val_wrong is not None:
-            self._wrong = val_wrong
-        self._shown = f"loss {self._mean:.4f}"
-        if self._wrong is not None:
-            self._shown += f", {100 * self._wrong:.2f} % wrong"
-        self._advance(step)
-
-    def _advance(self, step):
-        self._bar.set_postfix_str(self._shown, refresh=False)
-        self._bar.update(step - self._bar.n)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._bar.close()
-
-
-class TimeBar(Bar):
-    """The same for a run that the clock ends: seconds instead of steps."""
-
-    def __init__(self, seconds):
-        import time
-
-        from tqdm import tqdm
-
-        self._clock, self._begun = time.perf_counter, time.perf_counter()
-        form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
-        self._bar = tqdm(total=seconds, dynamic_ncols=True, bar_format=form, mininterval=_INTERVAL)
-        self._mean = self._wrong = None
-
-    def _advance(self, step):
-        self._bar.set_postfix_str(f"step {step}, {self._shown}", refresh=False)
-        elapsed = min(self._clock() - self._begun, self._bar.total)
-        self._bar.update(elapsed - self._bar.n)

@@ -1,25 +1,72 @@
-"""`tinyunet info` and `tinyunet gradcheck`: what is here, and is it right?"""
+"""`tinyunet info` and `tinyunet gradcheck`: what is here, and is it right?
 
+Lesson: lessons/05-the-u.md.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tinyunet._files import printable
+from tinyunet._text import size_text
 from tinyunet.cli import common
+from tinyunet.cli.parser import add_command
+
+INFO_TEXT = """
+Without RUN: this version, the devices, and a table of layers of a network of --depth and --base.
+With RUN: how far the run is, its best score, its data, and its own network.
+"""
+INFO_EXAMPLES = (
+    ("tinyunet info", "the paper's network: sizes, parameters, memory"),
+    ("tinyunet info RUN", "what became of a run, and how to go on with it"),
+)
+GRADCHECK_TEXT = """
+Compares every gradient that is written by hand with differences of the function, and every kernel
+with the operation's own text. Run it after changing a layer. Exit code 1 if one is off.
+"""
+GRADCHECK_EXAMPLES = (
+    ("tinyunet gradcheck", "a table of relative errors"),
+    ("tinyunet gradcheck --json", "the same for programs"),
+)
 
 
-def add_to(commands):
-    """Add the two commands to the parser."""
-    parser = commands.add_parser("info", help="version, devices, and the layers of a network")
+def add_to(commands: Any) -> None:
+    """Add the two commands to the parser.
+
+    Parameters
+    ----------
+    commands : action
+        What ``add_subparsers`` returned.
+    """
+    purpose = "version, devices, the layers of a network, the state of a run"
+    parser = add_command(commands, "info", "[RUN] [options]", purpose, INFO_TEXT, INFO_EXAMPLES)
     parser.add_argument("run_folder", metavar="RUN", nargs="?", help="run folder or weights")
-    parser.add_argument("--tile", type=int, help="input size for the table (the run's, or 572)")
-    parser.add_argument("--depth", type=int, default=5, help="without RUN (5)")
-    parser.add_argument("--base", type=int, default=64, help="without RUN (64)")
+    parser.add_argument("--tile", type=int, metavar="N", help="input size (the run's, or 572)")
+    parser.add_argument("--depth", type=int, default=5, metavar="N", help="without RUN (5)")
+    parser.add_argument("--base", type=int, default=64, metavar="N", help="without RUN (64)")
     common.add_json(parser)
     parser.set_defaults(run=info)
 
-    parser = commands.add_parser("gradcheck", help="check every gradient on this machine's devices")
+    purpose = "check every gradient and kernel on this machine's devices"
+    text, examples = GRADCHECK_TEXT, GRADCHECK_EXAMPLES
+    parser = add_command(commands, "gradcheck", "[--json]", purpose, text, examples)
     common.add_json(parser)
     parser.set_defaults(run=gradcheck)
 
 
-def info(arguments):
-    """Print version, devices and the table of layers."""
+def info(arguments: argparse.Namespace) -> int:
+    """Print version, devices, the state of a run, and the table of layers.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        The exit code, 0.
+    """
     import os
 
     import numpy
@@ -27,80 +74,144 @@ def info(arguments):
     import tinyunet
     from tinyunet import geometry
     from tinyunet.arrays import gpu_problem
+    from tinyunet.backends.cuda.report import describe_gpus
+    from tinyunet.nn.architecture import layer_table
+    from tinyunet.nn.memory import training_memory
 
-    architecture, meta = _architecture(arguments)
-    tile = arguments.tile or meta.get("tile", 572)
-    shape = [architecture[k] for k in ("in_channels", "n_classes", "depth", "base")]
-    layers = geometry.layer_table(tile, *shape)
+    architecture, own_tile = _architecture(arguments)
+    tile = arguments.tile or own_tile
+    geometry.check_size(tile, architecture["depth"], "tile")
+    shape = [architecture[k] for k in ("in_channels", "n_classes", "depth", "base_channels")]
+    layers = layer_table(tile, *shape)
     result = {
         "version": tinyunet.__version__,
         "numpy": numpy.__version__,
         "cpu_cores": os.cpu_count(),
         "gpu": gpu_problem() or "ready",
+        "run": _run(arguments.run_folder),
+        "gpus": describe_gpus(),
         **architecture,
         "tile": tile,
         "output": geometry.output_size(tile, architecture["depth"]),
         "parameters": sum(layer["parameters"] for layer in layers),
         "forward_flops": sum(layer["flops"] for layer in layers),
-        "training_memory": geometry.training_memory(tile, *shape),
+        "training_memory": training_memory(tile, *shape),
         "layers": layers,
     }
     if arguments.json:
         common.as_json(result)
         return 0
     print(f"tinyunet {result['version']}, numpy {result['numpy']}, {result['cpu_cores']} CPU cores")
-    print(f"GPU: {result['gpu']}")
+    print(*(result["gpus"] or [f"GPU: {result['gpu']}"]), sep="\n")
+    if result["run"] is not None:
+        _print_run(result["run"])
+    _print_layers(result)
+    return 0
+
+
+def _run(folder: str | None) -> dict[str, Any] | None:
+    """What there is to say of a run folder; None for a file of weights, or nothing."""
+    from tinyunet.report.state import describe_run
+
+    if folder is None or not (Path(folder) / "settings.json").exists():
+        return None
+    return describe_run(Path(folder))
+
+
+def _print_run(run: dict[str, Any]) -> None:
+    done, steps = run["steps_done"], run["steps"]
+    print(f"\nrun {run['run']}: {done:,} of {steps:,} steps", end="")
+    print("" if done >= steps else ", not at its end: go on with `tinyunet train … --resume`")
+    if run["best"] is not None:
+        best = run["best"]
+        print(
+            f"best validation: {100 * best['pixel_error_rate']:.2f} % of the pixels wrong, loss "
+            f"{best['loss']:.4f}, at step {best['step']:,}"
+        )
+    for line in run["data"]["found"]:
+        print(printable(line))
+    if run["starts"]:
+        first, last = run["starts"][0], run["starts"][-1]
+        print(f"started {first.get('date')} with tinyunet {first.get('tinyunet')}", end="")
+        print("" if first is last else f", last resumed {last.get('date')}")
+
+
+def _print_layers(result: dict[str, Any]) -> None:
     print(f"\n{'layer':<14}{'output shape':>18}{'parameters':>12}{'GFLOP':>8}{'MB':>8}")
-    for layer in layers:
+    for layer in result["layers"]:
         channels, height, width = layer["shape"]
         print(
             f"{layer['name']:<14}{f'{channels} × {height} × {width}':>18}"
             f"{layer['parameters']:>12,}{layer['flops'] / 1e9:>8.2f}{layer['bytes'] / 1e6:>8.1f}"
         )
     print(
-        f"\ntile {tile} → {result['output']}: {result['parameters']:,} parameters, "
-        f"{result['forward_flops'] / 1e9:.1f} GFLOP forward, about three times that for a step, "
-        f"about {common.size_text(result['training_memory'])} of memory"
+        f"\ntile {result['tile']} → {result['output']}: {result['parameters']:,} parameters, "
+        f"{result['forward_flops'] / 1e9:.1f} GFLOP forward,\nabout three times that for a step, "
+        f"about {size_text(result['training_memory'])} of memory"
     )
-    return 0
 
 
-def _architecture(arguments):
-    """Return (architecture, metadata) of RUN, or of a new network with --depth and --base."""
-    from tinyunet.checkpoint import load_network
-    from tinyunet.cli.predict_command import weights_file
+def _architecture(arguments: argparse.Namespace) -> tuple[dict[str, int], int]:
+    """(architecture, tile) of RUN, or of a new network with --depth and --base."""
+    from tinyunet.training.checkpoint import find_weights, load_network
 
     if arguments.run_folder is None:
         if arguments.base < 1:
             raise ValueError(f"--base {arguments.base} is not at least 1")
-        names = {"depth": arguments.depth, "base": arguments.base}
-        return {"in_channels": 1, "n_classes": 2, **names}, {}
-    net, meta = load_network(weights_file(arguments.run_folder), "cpu")
-    return {k: getattr(net, k) for k in ("in_channels", "n_classes", "depth", "base")}, meta
+        built = {"depth": arguments.depth, "base_channels": arguments.base}
+        return {"in_channels": 1, "n_classes": 2, **built}, 572
+    file = find_weights(arguments.run_folder)
+    net, meta = load_network(file, "cpu")
+    tile = meta.get("tile", 572)
+    if type(tile) is not int:
+        raise ValueError(f"{file}: its tile is damaged: {printable(repr(tile))}")
+    names = ("in_channels", "n_classes", "depth", "base_channels")
+    return {name: getattr(net, name) for name in names}, tile
 
 
-def gradcheck(arguments):
-    """Run the checks on every device and print a table of errors; 1 if one is too large."""
+def gradcheck(arguments: argparse.Namespace) -> int:
+    """Run the checks on every device and print a table of errors.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if an error is too large.
+    """
     from tinyunet.arrays import gpu_problem
-    from tinyunet.checks import LIMIT, all_checks
+    from tinyunet.backends import equality
+    from tinyunet.nn.gradcheck_table import LIMIT, all_checks
 
     devices = ["cpu"] if gpu_problem() else ["cpu", "gpu"]
-    rows = [row for device in devices for row in all_checks(device)]
-    good = all(row["error"] < LIMIT for row in rows)
+    rows = [row | {"limit": LIMIT} for device in devices for row in all_checks(device)]
+    kernels = [row for device in devices for row in equality.all_kernel_checks(device)]
+    wrong = sum(row["error"] >= row["limit"] for row in rows + kernels)
     if arguments.json:
-        common.as_json({"limit": LIMIT, "passed": good, "checks": rows})
-        return 0 if good else 1
-    print(f"{'device':<8}{'what':<24}{'gradient':<24}{'relative error':>15}")
+        common.as_json({"passed": wrong == 0, "checks": rows, "kernels": kernels})
+        return 1 if wrong else 0
+    print("Gradients in float64, by hand against differences:")
+    _print_checks(rows)
+    print("\nKernels in float32 against the operations' own texts in float64:")
+    _print_checks(kernels)
+    if wrong:
+        print(f"\n{wrong} of {len(rows) + len(kernels)} are off by more than their limit")
+        return 1
+    print(
+        f"\n{len(rows)} gradients, all within {LIMIT:.0e}; "
+        f"{len(kernels)} rows of kernels, all within {equality.LIMIT:.0e}"
+    )
+    return 0
+
+
+def _print_checks(rows: list[dict[str, Any]]) -> None:
+    print(f"{'device':<8}{'what':<27}{'gradient':<22}{'relative error':>15}")
     for row in rows:
-        verdict = "" if row["error"] < LIMIT else "   WRONG"
+        verdict = "" if row["error"] < row["limit"] else "   WRONG"
         print(
-            f"{row['device']:<8}{row['what']:<24}{row['gradient']:<24}"
+            f"{row['device']:<8}{row['what']:<27}{row['gradient']:<22}"
             f"{row['error']:>15.1e}{verdict}"
         )
-    wrong = sum(row["error"] >= LIMIT for row in rows)
-    print(
-        f"\n{len(rows)} gradients, all within {LIMIT:.0e}"
-        if good
-        else f"\n{wrong} of {len(rows)} gradients are off by more than {LIMIT:.0e}"
-    )
-    return 0 if good else 1

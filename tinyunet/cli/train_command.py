@@ -1,146 +1,263 @@
-"""`tinyunet train`: say what was found, then train."""
+"""`tinyunet train`: say what was found, then train.
 
+Lesson: lessons/11-training.md.
+"""
+
+import argparse
 import dataclasses
-import os
+import shlex
 from pathlib import Path
+from typing import Any
 
 from tinyunet.cli import common
-from tinyunet.settings import PRECISIONS, Settings
+from tinyunet.cli.parser import add_command
+from tinyunet.images import Dataset
+from tinyunet.nn.precision import PRECISIONS
+from tinyunet.training.held_out import Share, held_out_range
+from tinyunet.training.observer import TrainingResult
+from tinyunet.training.settings import Settings
 
 DEFAULTS = Settings()
 
+TEXT = """
+Images and labels are TIFF stacks, folders of TIFF or PNG files with matching names (images may be
+JPEG), or a Cell Tracking sequence (its labels are found beside it). Labels are 0/1 or 0/255 masks,
+class numbers (--classes), or object numbers (--instances).
 
-def add_to(commands):
-    """Add the command to the parser."""
-    parser = commands.add_parser("train", help="train a network on images and their labels")
-    parser.add_argument("images", metavar="IMAGES", help="TIFF stack, folder, or CTC sequence")
-    parser.add_argument("labels", metavar="LABELS", nargs="?", help="likewise (CTC finds its own)")
-    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
-    parser.add_argument("--classes", type=int, default=2, metavar="K", help="classes (2)")
-    parser.add_argument("--channels", type=int, default=1, metavar="C", help="of the images (1)")
-    parser.add_argument("--ignore", type=int, metavar="VALUE", help="label value without truth")
-    for name, kind, text in (
-        ("depth", int, "levels of the U"),
-        ("base", int, "channels of the first level"),
-        ("dropout", float, "share dropped at the bottom of the U"),
-        ("tile", int, "input size of the training tile"),
-        ("steps", int, "steps, one tile each"),
-        ("momentum", float, "of SGD"),
-        ("decay", float, "share of the steps, at the end, in which the rate falls to 0"),
-        ("seed", int, "of weights, drop-out and tiles"),
-        ("w0", float, "height of the weight map's borders"),
-        ("sigma", float, "their width in pixels"),
-        ("border", int, "pixels of background cut between touching cells"),
-        ("val_every", int, "steps between validations"),
-        ("checkpoint_every", int, "steps between checkpoints"),
-    ):
-        flag = "--" + name.replace("_", "-")
-        default = getattr(DEFAULTS, name)
-        parser.add_argument(flag, dest=name, type=kind, help=f"{text} ({default})")
-    parser.add_argument("--lr", dest="rate", type=float, help=f"learning rate ({DEFAULTS.rate})")
-    parser.add_argument(
-        "--val", type=common.slice_range, metavar="A:B", help="slices A to B - 1 only validate"
+RUN becomes a folder with the log, curves.png, the last and the best weights, and report.html. A run
+that was stopped or killed goes on with --resume and ends bit for bit where it would have ended.
+"""
+EXAMPLES = (
+    ("tinyunet train images.tif labels.tif --out RUN --val 20% --base 16", "a small network"),
+    ("tinyunet train images.tif labels.tif --out RUN --resume --steps 9000", "go on for longer"),
+)
+GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
+    (
+        "network (figure 1)",
+        (
+            ("--depth", "depth", int, "levels of the U: one more sees twice as far"),
+            ("--base", "base_channels", int, "channels of the first level, doubled at each"),
+            ("--dropout", "dropout", float, "share of the bottom's activations dropped a step"),
+        ),
+    ),
+    (
+        "training (section 3)",
+        (
+            ("--steps", "steps", int, "steps; each learns from one tile"),
+            ("--tile", "tile", int, "pixels along a side of a tile; larger is better and slower"),
+            ("--lr", "lr", float, "learning rate; a smaller one if the loss becomes NaN or flat"),
+            ("--momentum", "momentum", float, "share of the last step's direction that is kept"),
+            ("--decay", "decay", float, "share of the steps, at the end, with a falling rate"),
+            ("--seed", "seed", int, "of weights, drop-out and tiles"),
+        ),
+    ),
+    (
+        "weight map (equation 2)",
+        (
+            ("--w0", "w0", float, "weight of a pixel between two touching cells, on top of 1"),
+            ("--sigma", "sigma", float, "how fast it falls off with the distance, in pixels"),
+            ("--border", "border", int, "pixels of background cut between touching cells"),
+        ),
+    ),
+)
+PARTS = (
+    ("elastic", "no elastic deformation: for things that do not deform"),
+    ("rotation", "quarter turns only: where the direction means something"),
+    ("intensity", "no change of contrast and brightness: where values are measured"),
+    ("weight_map", "every pixel weighs the same: better pixels, more cells merged"),
+)
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : action
+        What ``add_subparsers`` returned.
+    """
+    parser = add_command(
+        commands,
+        "train",
+        "IMAGES [LABELS] --out RUN [options]",
+        "train a network on images and their labels",
+        TEXT,
+        EXAMPLES,
     )
-    for part in ("elastic", "rotation", "grey", "weight-map"):
-        parser.add_argument(
-            f"--no-{part}",
-            dest=part.replace("-", "_"),
-            action="store_false",
-            default=None,
-            help=f"leave the recipe's {part} out",
-        )
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, help="of products on a GPU (float32, strict)"
+    _add_data(parser)
+    for title, options in GROUPS:
+        group = parser.add_argument_group(title)
+        for flag, name, kind, words in options:
+            default = getattr(DEFAULTS, name)
+            group.add_argument(
+                flag,
+                dest=name,
+                type=kind,
+                metavar="N" if kind is int else "X",
+                help=f"{words} ({default})",
+            )
+    group = parser.add_argument_group("parts of the paper's recipe to leave out")
+    for part, words in PARTS:
+        flag = f"--no-{part.replace('_', '-')}"
+        group.add_argument(flag, dest=part, action="store_false", default=None, help=words)
+    group.add_argument(  # its name in version 1.0
+        "--no-grey", dest="intensity", action="store_false", default=None, help=argparse.SUPPRESS
     )
-    common.add_device(parser)
-    common.add_json(parser)
+    _add_validation(parser)
+    group = parser.add_argument_group("machine and output")
+    group.add_argument("--precision", choices=PRECISIONS, help="of products on a GPU (float32)")
+    common.add_device(group)
+    common.add_json(group)
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    """Train; return the exit code."""
-    from tinyunet.arrays import select_device
-    from tinyunet.data import read_pair
-    from tinyunet.data.split import split
-    from tinyunet.plot import plot_curves
-    from tinyunet.rundir import read_log
-    from tinyunet.train import train
+def _add_data(parser: Any) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument("images", metavar="IMAGES", help="TIFF stack, folder, or CTC sequence")
+    group.add_argument("labels", metavar="LABELS", nargs="?", help="likewise (CTC finds its own)")
+    group.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    group.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    common.add_labels(group)
 
-    common.use_threads(arguments)
-    device = select_device(arguments.device)
-    settings = settings_of(arguments)
-    dataset = read_pair(
-        arguments.images,
-        arguments.labels,
-        in_channels=arguments.channels,
-        n_classes=arguments.classes,
-        ignore=arguments.ignore,
+
+def _add_validation(parser: Any) -> None:
+    group = parser.add_argument_group("validation and checkpoints")
+    group.add_argument(
+        "--val",
+        type=validation_slices,
+        metavar="A:B|P%",
+        help="slices A to B − 1, or the last P %% of them, are held out: nothing is learned from "
+        "them, and the weights that do best on them are kept",
     )
-    training, validation = split(dataset, settings)
-    check_memory(dataset, settings, device)
-    announce(dataset, training, validation, settings, device)
-    with common.Bar(settings.steps) as bar:
-        result = train(dataset, settings, arguments.out, device, arguments.resume, bar)
-    folder = Path(arguments.out)
-    plot_curves(read_log(folder / "log.csv"), folder / "curves.png")
-    report(result, folder, arguments.json)
-    return 0 if result.interrupted is None else 128 + result.interrupted
-
-
-def settings_of(arguments):
-    """Return the run's `Settings`: what was said, else what the resumed run has, else defaults.
-
-    Raises what `check_folder` raises: a folder that cannot be used is refused before data are read.
-    """
-    from tinyunet.rundir import check_folder, read_settings
-
-    base = DEFAULTS.to_dict()
-    if check_folder(arguments.out, arguments.resume):
-        base = read_settings(arguments.out)[0].to_dict()
-    names = [field.name for field in dataclasses.fields(Settings)]
-    said = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
-    return Settings(**{**base, **said})
-
-
-def check_memory(dataset, settings, device):
-    """Raise ValueError where a step needs more memory than the machine has at all (CPU only)."""
-    from tinyunet import geometry
-
-    shape = dataset.images[0].shape[0], dataset.n_classes, settings.depth, settings.base
-    needed = geometry.training_memory(settings.tile, *shape)
-    if device.is_gpu or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
-        raise ValueError(
-            f"a step needs about {common.size_text(needed)} of memory, this machine has "
-            f"{common.size_text(there)}: choose a smaller --tile, --base or --depth"
+    for flag, name, words in (
+        ("--val-every", "val_every", "steps between two validations"),
+        ("--checkpoint-every", "checkpoint_every", "steps that a kill may cost, at most"),
+    ):
+        group.add_argument(
+            flag, dest=name, type=int, metavar="N", help=f"{words} ({getattr(DEFAULTS, name)})"
         )
 
 
-def announce(dataset, training, validation, settings, device):
-    """Say what was found and what it will take, before any of it is done."""
-    from tinyunet import geometry
-    from tinyunet.init import count_parameters
+def validation_slices(text: str) -> tuple[int, int] | Share:
+    """Parse "20:24" or "20%".
 
-    channels = dataset.images[0].shape[0]
-    shape = channels, dataset.n_classes, settings.depth, settings.base
-    output = geometry.output_size(settings.tile, settings.depth)
-    memory = geometry.training_memory(settings.tile, *shape)
-    common.note(dataset.describe())
-    common.note(
-        f"training on {len(training.labelled())} slices, validating on {len(validation.labelled())}"
-    )
-    common.note(
-        f"network: depth {settings.depth}, base {settings.base}, "
-        f"{count_parameters(*shape):,} parameters; tile {settings.tile} → {output}"
-    )
-    common.note(f"device: {device.name}; a step needs about {common.size_text(memory)} of memory")
+    Parameters
+    ----------
+    text : str
+        What was typed.
+
+    Returns
+    -------
+    tuple of int or Share
+        (first, behind the last) slice, or a share of the slices.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        For all else.
+    """
+    if not text.endswith("%"):
+        return common.slice_range(text)
+    try:
+        return Share(float(text[:-1]) / 100)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share like 20% ({error})") from None
 
 
-def report(result, folder, as_json):
-    """Print how the run ended."""
+def said(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Collect the settings that were typed.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Of `train`.
+
+    Returns
+    -------
+    dict
+        Values by the settings' names; without "val", if that is a share of slices not yet read.
+    """
+    names = [field.name for field in dataclasses.fields(Settings)]
+    values = {name: getattr(arguments, name, None) for name in names}
+    return {n: v for n, v in values.items() if v is not None and not isinstance(v, Share)}
+
+
+def complete(settings: Settings, arguments: argparse.Namespace, dataset: Dataset) -> Settings:
+    """Return the settings with a share of slices turned into a range of them.
+
+    Parameters
+    ----------
+    settings : Settings
+        What else was typed.
+    arguments : argparse.Namespace
+        Of `train`.
+    dataset : Dataset
+        The slices.
+
+    Returns
+    -------
+    Settings
+        Complete.
+    """
+    if not isinstance(arguments.val, Share):
+        return settings
+    return dataclasses.replace(settings, val=held_out_range(dataset, arguments.val))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 128 and the number of the signal that ended the run.
+    """
+    from tinyunet.arrays import select_device
+    from tinyunet.cli.training import Watch, announce, command_line
+    from tinyunet.images import read_pair
+    from tinyunet.report import score_held_out, write_report
+    from tinyunet.training.loop import run_plan
+    from tinyunet.training.plan import make_plan
+    from tinyunet.training.run_folder import RunFolder
+
+    common.use_threads(arguments)
+    device = select_device(arguments.device)
+    with RunFolder(arguments.out, arguments.resume) as folder:
+        settings = folder.settings(said(arguments))  # what is wrong is said before data are read
+        dataset = read_pair(
+            arguments.images,
+            arguments.labels,
+            in_channels=arguments.channels,
+            **common.label_options(arguments),
+        )
+        plan = make_plan(dataset, complete(settings, arguments, dataset), device)
+        announce(plan)
+        with Watch(plan, folder.path) as watch:
+            result = run_plan(plan, folder, watch, command=command_line(arguments.argv))
+        if result.interrupted is None and result.best is not None:
+            score_held_out(folder.path, plan, bar=True)
+        write_report(folder.path)
+    report(result, Path(arguments.out), arguments.json)
+    return 0 if result.interrupted is None else 128 + result.interrupted
+
+
+def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
+    """Print how the run ended.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        How it did.
+    folder : Path
+        The run folder.
+    as_json : bool
+        Whether a program reads it.
+    """
     if as_json:
         common.as_json({**dataclasses.asdict(result), "run": str(folder)})
         return
@@ -148,9 +265,13 @@ def report(result, folder, as_json):
         print(f"stopped after step {result.steps}: go on with --resume")
     else:
         print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
-    if result.best_step is not None:
+    if result.best is not None:
         print(
-            f"best validation: loss {result.best_loss:.4f}, {100 * result.best_wrong:.2f} % wrong, "
-            f"at step {result.best_step}"
+            f"best validation: loss {result.best.loss:.4f}, "
+            f"{100 * result.best.pixel_error_rate:.2f} % of the pixels wrong, at step "
+            f"{result.best.step}"
         )
     print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
+    print(f"report: {folder / 'report.html'}")
+    if result.interrupted is None:
+        print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")

@@ -1,0 +1,61 @@
+"""What a run folder tells people: who started it, when, with what."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+from runs import tiny, tiny_dataset
+
+import tinyunet
+from tinyunet.images.split import fingerprint
+from tinyunet.training.history import add_to_history, machine, read_history
+from tinyunet.training.loop import train
+
+
+def test_every_start_is_noted(tmp_path):
+    run, dataset = tmp_path / "run", tiny_dataset()
+    train(dataset, tiny(steps=4, val=None), run, "cpu", command="tinyunet train a b")
+    train(dataset, tiny(steps=6, val=None), run, "cpu", resume=True)
+    train(dataset, tiny(steps=6, val=None), run, "cpu", resume=True)  # nothing left to do
+    starts = read_history(run / "history.json")
+    assert [(s["after_step"], s["command"]) for s in starts] == [
+        (0, "tinyunet train a b"),
+        (4, None),
+    ]
+    first = starts[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", first["date"])
+    assert first["tinyunet"] == tinyunet.__version__
+    assert first["device"] == "cpu"
+    assert first["data"] == {
+        "found": dataset.describe().splitlines(),
+        "sha256": fingerprint(dataset),
+    }
+    assert first["machine"] == machine()
+    assert first["machine"]["numpy"] == np.__version__
+    assert first["machine"]["memory"] > 2**20
+
+
+def test_it_is_text_for_people(tmp_path):
+    train(tiny_dataset(), tiny(steps=1, val=None), tmp_path / "run", "cpu")
+    text = (tmp_path / "run" / "history.json").read_text(encoding="utf-8")
+    assert "4 slices of 30×34" in text
+    assert text.startswith("[\n  {\n")
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[3]", "[" * 9999, "\x00"])
+def test_a_damaged_history_stops_no_run(tmp_path, content):
+    file = tmp_path / "history.json"
+    if content is not None:
+        file.write_text(content)
+    assert read_history(file) == []
+    add_to_history(file, {"date": "now"})
+    assert read_history(file) == [{"date": "now"}]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    os.symlink(tmp_path / "mine", tmp_path / "history.json")
+    add_to_history(tmp_path / "history.json", {"date": "now"})
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert read_history(tmp_path / "history.json") == [{"date": "now"}]

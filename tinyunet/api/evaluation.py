@@ -1,0 +1,84 @@
+"""`tinyunet.evaluate`: how good a prediction is.
+
+Lesson: lessons/12-scores.md.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from tinyunet import metrics
+from tinyunet.api.inputs import Images, as_maps
+from tinyunet.arrays import Array
+from tinyunet.images.pairs import open_pairs
+from tinyunet.images.stack import read_all
+from tinyunet.metrics import Report
+from tinyunet.metrics.regions import frame_pairs
+
+
+def evaluate(
+    ground_truth: Images, prediction: Images, *, kind: str = "auto"
+) -> Report | dict[str, Any]:
+    """Score a prediction against its ground truth.
+
+    Parameters
+    ----------
+    ground_truth : path, array or sequence of arrays
+        A mask, class numbers or object numbers: (H, W), or (N, H, W).
+    prediction : path, array or sequence of arrays
+        Of the same shape: probabilities of class 1, a mask, class numbers or object numbers.
+    kind : {"auto", "membranes", "classes", "instances"}, optional
+        What to score: probabilities or a mask against a mask, with the scores of ISBI 2012; class
+        numbers against class numbers; objects against objects. "auto" takes fractions and masks
+        for "membranes", and whole numbers of more than two values for "instances".
+
+    Returns
+    -------
+    Report or dict
+        "membranes": a `tinyunet.metrics.Report`. "classes": pixel error rate, and IoU of each
+        class. "instances": SEG, IoU of the foreground, and how many touching pairs are parted.
+
+    Raises
+    ------
+    ValueError
+        For what cannot be compared; the message names the argument, or the files: those of two
+        folders are paired by name, and a stack's pages by order.
+    OSError
+        For files that cannot be read.
+    """
+    truth, predicted = _as_pairs(ground_truth, prediction)
+    if kind == "auto":
+        kind = "instances" if _whole_numbers(truth) and _whole_numbers(predicted) else "membranes"
+    if kind == "membranes":
+        return metrics.isbi2012_details(truth, predicted)
+    if kind == "classes":
+        pairs = frame_pairs(truth, predicted)
+        wrong = sum(int((true != said).sum()) for true, said in pairs)
+        ious = metrics.iou_per_class(truth, predicted)
+        return {"pixel_error_rate": wrong / sum(true.size for true, _ in pairs), "iou": ious}
+    if kind == "instances":
+        pair = metrics.parted_pairs(truth, predicted)
+        scores = {"seg": metrics.seg(truth, predicted), "iou": metrics.iou(truth, predicted)}
+        return scores | {"parted": pair.parted, "touching": pair.touching}
+    raise ValueError(f"kind {kind!r} is not one of 'auto', 'membranes', 'classes', 'instances'")
+
+
+def _as_pairs(ground_truth: Images, prediction: Images) -> tuple[list[Array], list[Array]]:
+    """Two lists of maps that belong to each other: files by name or number, all else by order."""
+    if isinstance(ground_truth, str | os.PathLike) and isinstance(prediction, str | os.PathLike):
+        pairs = open_pairs(ground_truth, prediction)
+        return read_all(pairs.labels), read_all(pairs.prediction)
+    truth, predicted = as_maps(ground_truth), as_maps(prediction)
+    if len(truth) != len(predicted):
+        raise ValueError(
+            f"{len(truth)} maps of ground truth, {len(predicted)} of a prediction: wanted as many"
+        )
+    return truth, predicted
+
+
+def _whole_numbers(maps: list[Array]) -> bool:
+    """Whether these are whole numbers of more than two values: objects, no mask."""
+    if any(page.dtype.kind not in "ui" for page in maps):
+        return False
+    return len(set().union(*(np.unique(page).tolist() for page in maps))) > 2

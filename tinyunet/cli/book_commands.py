@@ -1,0 +1,106 @@
+"""`tinyunet book` and `tinyunet notebooks`: the lessons as pages that run, and as notebooks.
+
+The book belongs to the project's folder, not to the installed package: both commands want to be
+run there.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tinyunet.cli import common
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add both commands to the parser.
+
+    Parameters
+    ----------
+    commands : subparsers action
+        Where to.
+    """
+    book = commands.add_parser("book", help="read the lessons, run their code, in a browser")
+    book.add_argument("--port", type=int, default=0, metavar="N", help="port (any that is free)")
+    book.add_argument("--no-browser", action="store_true", help="only print the address")
+    book.add_argument(
+        "--exercises",
+        metavar="DIR",
+        type=Path,
+        default=Path("exercises"),
+        help="where your answers to the exercises are kept (exercises)",
+    )
+    book.add_argument("--build", action="store_true", help="build the pages, do not serve them")
+    book.add_argument("--pdf", metavar="FILE", type=Path, help="write all lessons as one PDF")
+    book.set_defaults(run=run_book)
+    notebooks = commands.add_parser("notebooks", help="write the lessons as Jupyter notebooks")
+    notebooks.add_argument("folder", metavar="DIR", type=Path, help="the folder to write into")
+    notebooks.set_defaults(run=run_notebooks)
+
+
+def _project() -> Path:
+    """Return the project's folder, which the current one must be; make `lessons` importable."""
+    root = Path.cwd()
+    if not (root / "lessons" / "book").is_dir():
+        raise ValueError(
+            "no folder lessons/book here: go to the project's folder, which holds lessons/"
+        )
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return root
+
+
+def run_book(arguments: argparse.Namespace) -> None:
+    """Build what is missing, then serve it, or write the PDF.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+    """
+    if not 0 <= arguments.port <= 65535:
+        raise ValueError(f"--port {arguments.port}: ports are 0 to 65535")
+    root = _project()
+    from lessons.book.build import BOOK, build, up_to_date
+
+    if arguments.pdf is not None:
+        from lessons.book.pdf import write_pdf
+
+        common.check_output(arguments.pdf, (".pdf",))
+        pages = write_pdf(arguments.pdf)
+        print(f"{arguments.pdf}: {pages} pages")
+        return
+    if not up_to_date():
+        common.note("building the book: a minute")
+        build()
+    if arguments.build:
+        print(BOOK / "index.html")
+        return
+    _serve(root, BOOK, arguments)
+
+
+def _serve(root: Path, book: Path, arguments: argparse.Namespace) -> None:
+    try:
+        from lessons.book.live.server import address_of, make
+    except ImportError as error:
+        raise ImportError(f'the running book needs {error.name}: pip install ".[book]"') from error
+    server = make(
+        root, book, arguments.exercises, port=arguments.port, open_browser=not arguments.no_browser
+    )
+    print(f"the book is open at {address_of(server)}")
+    print("It runs Python for whoever has this address. Ctrl-C closes it.", flush=True)
+    server.start()
+
+
+def run_notebooks(arguments: argparse.Namespace) -> None:
+    """Write the notebooks.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+    """
+    _project()
+    from lessons.book.notebooks import write_notebooks
+
+    paths = list(write_notebooks(arguments.folder))
+    print(f"{len(paths)} notebooks in {arguments.folder}")

@@ -1,0 +1,129 @@
+"""`tinyunet export` and `tinyunet import`: networks out of and into other programs' formats."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tinyunet.cli import common
+
+SUFFIXES = {
+    "onnx": (".onnx",),
+    "torch": (".pt", ".pth", ".safetensors"),
+    "bioimageio": (".zip",),
+}
+EXPORT = """examples:
+  tinyunet export RUN membranes.onnx                   for ONNX Runtime and the like
+  tinyunet export RUN membranes.pt --layout double_conv   for a PyTorch U-Net of that naming
+"""
+IMPORT = """examples:
+  tinyunet import unet.pt --out unet.safetensors       then: tinyunet predict unet.safetensors …
+  tinyunet import membranes.onnx --out membranes.safetensors
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the two commands to the parser."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "export",
+        help="write a network in another program's format",
+        description="Write a trained network for ONNX Runtime, PyTorch, or a bioimage.io program "
+        'such as deepImageJ, ilastik or napari. Needs `pip install "tinyunet[exchange]"`.',
+        epilog=EXPORT,
+        formatter_class=form,
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="run folder or .safetensors file")
+    parser.add_argument("out", metavar="FILE", help="must not exist yet")
+    parser.add_argument("--to", choices=tuple(SUFFIXES), help="the format (by FILE's ending)")
+    parser.add_argument("--weights", choices=("best", "last"), help="of the run (best)")
+    parser.add_argument(
+        "--layout",
+        choices=("tinyunet", "double_conv", "down_path"),
+        default="tinyunet",
+        help="torch: whose names for the parameters (tinyunet)",
+    )
+    parser.add_argument(
+        "--mirror",
+        action="store_true",
+        help="onnx: mirror the border in the graph, so that the output has the image's size",
+    )
+    parser.add_argument("--name", default="U-Net", help="bioimageio: the model's title (U-Net)")
+    parser.add_argument("--author", default="the network's trainer", help="bioimageio: who trained")
+    parser.add_argument("--data", default="not stated", help="bioimageio: what it was trained on")
+    parser.set_defaults(run=export)
+
+    parser = commands.add_parser(
+        "import",
+        help="read a PyTorch or ONNX network of the paper's figure",
+        description="Turn the parameters of a PyTorch U-Net of the paper's figure (valid "
+        "convolutions, 2×2 up-convolutions, no batch normalisation) or of an exported ONNX file "
+        'into a file of weights. Needs `pip install "tinyunet[exchange]"`.',
+        epilog=IMPORT,
+        formatter_class=form,
+    )
+    parser.add_argument("file", metavar="FILE", help=".pt, .pth, .safetensors or .onnx")
+    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="weights to write")
+    parser.add_argument("--tile", type=int, help="tile to note down for predictions and info")
+    parser.set_defaults(run=import_)
+
+
+def _new_file(path: str, suffixes: tuple[str, ...], inputs: tuple[str, ...]) -> Path:
+    file = Path(common.check_output(path, suffixes, inputs))
+    if file.exists():
+        raise FileExistsError(f"{file}: exists already: name a new file")
+    return file
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export; return the exit code."""
+    from tinyunet.cli.predict_command import weights_file
+    from tinyunet.training.checkpoint import load_network
+
+    suffix = Path(arguments.out).suffix.lower()
+    form = arguments.to or next((f for f, known in SUFFIXES.items() if suffix in known), None)
+    if form is None:
+        raise ValueError(f"{arguments.out}: which format? give --to {', '.join(SUFFIXES)}")
+    out = _new_file(arguments.out, SUFFIXES[form], (arguments.run_folder,))
+    net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), "cpu")
+    if form == "onnx":
+        from tinyunet.exchange.onnx_file import export_onnx
+
+        export_onnx(net, out, arguments.mirror)
+    elif form == "torch":
+        from tinyunet.exchange.torch_file import export_torch
+
+        export_torch(net, out, arguments.layout)
+    else:
+        from tinyunet.exchange.bioimageio_package import export_bioimageio
+
+        export_bioimageio(net, out, arguments.name, author=arguments.author, data=arguments.data)
+    print(f"{out}: {common.size_text(out.stat().st_size)}, {form}")
+    return 0
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    """Import; return the exit code."""
+    from tinyunet.nn import UNet
+    from tinyunet.training.checkpoint import save_weights
+
+    out = _new_file(arguments.out, (".safetensors",), (arguments.file,))
+    if Path(arguments.file).suffix.lower() == ".onnx":
+        from tinyunet.exchange.onnx_file import import_onnx
+
+        if not Path(arguments.file).is_file():
+            raise FileNotFoundError(f"{arguments.file}: no such file")
+        (params, architecture), layout = import_onnx(arguments.file), "onnx"
+    else:
+        from tinyunet.exchange.torch_file import import_torch
+
+        params, architecture, layout = import_torch(arguments.file)
+    net = UNet(**architecture, device="cpu")
+    net.load(params)
+    meta = {} if arguments.tile is None else {"tile": arguments.tile}
+    if arguments.tile is not None:
+        from tinyunet.geometry import check_size
+
+        check_size(arguments.tile, net.depth, "--tile")
+    save_weights(out, net, **meta)
+    print(f"{out}: {net!r}, from layout {layout}")
+    return 0

@@ -1,0 +1,88 @@
+"""Images prepared for the network as those of its training were.
+
+Lesson: lessons/10-overlap-tile.md.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinyunet.arrays import Array
+from tinyunet.images.normalise import mean_and_std
+from tinyunet.nn.unet import UNet
+
+Normalise: TypeAlias = str | tuple[Any, Any] | None
+
+
+def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tuple[Any, Any]:
+    """Find the numbers that an image is normalised with.
+
+    Parameters
+    ----------
+    net : UNet
+        Knows how the images of its training were prepared.
+    normalise : {"trained", "image"} or (mean, std) or None
+        As in `predict_tiled`.
+    image : array, shape (C, H, W)
+        The image.
+
+    Returns
+    -------
+    mean, std : array, shape (C,), or None
+        None where values are taken as they are.
+
+    Raises
+    ------
+    ValueError
+        For what is none of these.
+    """
+    accepted = "normalise must be None, 'trained', 'image' or (mean, std)"
+    if isinstance(normalise, str):
+        if normalise not in ("trained", "image"):
+            raise ValueError(f"{accepted}, got {normalise!r}")
+        if normalise == "trained":
+            normalise = net.normalisation
+        if normalise is not None:
+            normalise = mean_and_std(image)
+    if normalise is None:
+        return None, None
+    try:
+        mean, std = (np.broadcast_to(np.asarray(v, float), image.shape[:1]) for v in normalise)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{accepted}, numbers or one for each of {image.shape[0]} channels, got {normalise!r}"
+        ) from error
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(std)) and np.all(std > 0)):
+        raise ValueError(f"normalise needs a finite mean and a std > 0, got {normalise!r}")
+    return mean, std
+
+
+def normalise_window(window: Array, mean: Any, std: Any, dtype: np.dtype) -> Array:
+    """Normalise a piece of an image.
+
+    Parameters
+    ----------
+    window : array, shape (C, H, W)
+        The piece.
+    mean, std : array, shape (C,), or None
+        As `prepare_normalisation` returns them.
+    dtype : numpy.dtype
+        Of the network.
+
+    Returns
+    -------
+    array, shape (C, H, W)
+        A copy, of that dtype.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinity.
+    """
+    window = window.astype(dtype)
+    if not np.all(np.isfinite(window)):
+        raise ValueError("image must hold finite values, got NaN or infinity")
+    if mean is not None:
+        window -= mean[:, None, None].astype(dtype)
+        window /= std[:, None, None].astype(dtype)
+    return window

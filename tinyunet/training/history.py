@@ -1,0 +1,125 @@
+"""Who ran this, when, with what: noted in the run folder at every start, for people.
+
+Nothing that is computed depends on it. Lesson: lessons/11-training.md.
+"""
+
+import json
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyunet._files import open_regular
+from tinyunet._memory import total_memory
+from tinyunet.arrays import Device, select_device
+from tinyunet.images import Dataset
+from tinyunet.training.settings_file import write_json
+
+
+def describe_start(
+    dataset: Dataset, fingerprint: str, device: Device, command: str | None, step: int
+) -> dict[str, Any]:
+    """Describe the start of a run, or of its going on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All of the data.
+    fingerprint : str
+        As `images.split.fingerprint` returns it.
+    device : Device
+        Where the network lives.
+    command : str or None
+        What was typed, if it was.
+    step : int
+        The last step that was done before.
+
+    Returns
+    -------
+    dict
+        Of a kind that JSON can hold.
+    """
+    from tinyunet import __version__
+
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "tinyunet": __version__,
+        "command": command,
+        "after_step": step,
+        "data": {"found": dataset.describe().splitlines(), "sha256": fingerprint},
+        "device": device.name,
+        "machine": machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Describe this machine and the libraries that compute on it.
+
+    Returns
+    -------
+    dict
+        Of a kind that JSON can hold.
+    """
+    import numba
+    import scipy
+
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory": total_memory(select_device("cpu")),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Read a history.
+
+    Parameters
+    ----------
+    path : Path
+        A history.json.
+
+    Returns
+    -------
+    list of dict
+        One for each start, the first one first; empty where the file is missing or damaged, for
+        nothing depends on it.
+    """
+    try:
+        with open_regular(path, "rb") as file:
+            content = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return []
+    good = isinstance(content, list) and all(isinstance(item, dict) for item in content)
+    return content if good else []
+
+
+def add_to_history(path: Path, start: dict[str, Any]) -> None:
+    """Add a start to a history.
+
+    Parameters
+    ----------
+    path : Path
+        The history.json; it need not exist.
+    start : dict
+        As `describe_start` returns it.
+    """
+    write_json(path, [*read_history(path), start])
