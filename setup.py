@@ -12,7 +12,14 @@ VERSION = re.search(
 
 TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
 # Other programs' formats. bioimageio.spec 0.5.12 does not work with pydantic 2.13 and newer.
-EXCHANGE = ["onnx>=1.16", "bioimageio.spec>=0.5.4", "pydantic<2.13", "torch>=2.2"]
+EXCHANGE = [
+    "onnx>=1.16",
+    "bioimageio.spec>=0.5.4",
+    "pydantic<2.13",
+    "torch>=2.2",
+    "zarr>=3; python_version >= '3.11'",
+    "dask[distributed]>=2024.8",
+]
 BOOK = [
     "sphinx>=8.1",
     "myst-parser>=4",
