@@ -58,8 +58,6 @@ class UNet:
     ----------
     params : dict of str to Array
         "down1.conv1.weight", …, "out.bias", in PyTorch's layouts.
-    layers : list of Layer
-        The U as `architecture.unet_layers` lists it.
     """
 
     def __init__(
@@ -271,8 +269,8 @@ class UNet:
         self, name: str, pool_name: str, x: Array, cache: dict
     ) -> tuple[Array, Array]:
         """Convolve 3×3 and clip at zero; return that map, which becomes a skip, and it halved."""
-        conv, pool = conv2d_relu_max_pool(x, *self._params_of(name))
-        (y, cache[name]), (halved, cache[pool_name]) = conv, pool
+        (y, cache[name]), pool = conv2d_relu_max_pool(x, *self._params_of(name))
+        halved, cache[pool_name] = pool
         return y, halved
 
     def _up_conv_concat(

@@ -137,11 +137,12 @@ def test_the_largest_tile_that_fits():
 
 
 def test_the_message_names_the_tile():
-    message = gpu_memory.out_of_memory_message(284, 2.6e8, 5, 32)
+    free = 1.001 * gpu_memory.step_bytes(268, 5, 32) / gpu_memory.SPARE
+    message = gpu_memory.out_of_memory_message(284, free, 5, 32)
     needed = gpu_memory.step_bytes(284, 5, 32) / 1e9
     assert message.startswith(
-        f"out of GPU memory: tile 284, batch 1 takes about {needed:.1f} GB and 0.3 GB are free; "
-        "a tile of "
+        f"out of GPU memory: tile 284, batch 1 takes about {needed:.1f} GB and "
+        f"{free / 1e9:.1f} GB are free; a tile of 268 "
     )
     assert gpu_memory.out_of_memory_message(284, 1e6, 5, 16).endswith(
         "and 0.0 GB are free; no tile fits: use a smaller base or depth"

@@ -77,7 +77,8 @@ def test_a_source_with_an_error_does_not_compile(tmp_path, monkeypatch):
 
 def test_every_file_of_the_folder_is_a_source_or_included():
     files = {path.name for path in FOLDER.iterdir() if path.suffix in (".cu", ".cuh")}
-    assert files == {*SOURCES, "common.cuh", "mma.cuh", "winograd.cuh", "tensor.cuh"}
+    headers = {"common.cuh", "mma.cuh", "pack.cuh", "winograd.cuh", "tensor.cuh"}
+    assert files == {*SOURCES, *headers}
 
 
 def test_includes_are_written_out():
@@ -98,6 +99,7 @@ def test_signatures_are_read_from_the_sources():
         Parameter("images", "int", False),
         Parameter("rows", "int", False),
         Parameter("length", "int", False),
+        Parameter("slices", "int", False),
     )
     nullable = {
         (kernel, parameter.name)
@@ -106,7 +108,7 @@ def test_signatures_are_read_from_the_sources():
         if parameter.may_be_null
     }
     assert nullable > {("softmax_loss", "weights"), ("transform_gradient", "y")}
-    assert {name for _, name in nullable} == {"weights", "y", "bias", "pooled"}
+    assert {name for _, name in nullable} == {"weights", "y", "bias", "pooled", "sums"}
     assert found["transform_input"].threads == 128
     assert found["multiply"].threads == 256  # where the source states no other
     assert found["momentum_update"].parameters[0] == Parameter("all", "Parameters", False)
