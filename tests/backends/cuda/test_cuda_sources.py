@@ -110,7 +110,7 @@ def test_signatures_are_read_from_the_sources():
     assert nullable > {("softmax_loss", "weights"), ("transform_gradient", "y")}
     assert {name for _, name in nullable} == {"weights", "y", "bias", "pooled", "sums"}
     assert found["transform_input"].threads == 128
-    assert found["multiply"].threads == 256  # where the source states no other
+    assert found["crop_concat"].threads == 256  # where the source states no other
     assert found["momentum_update"].parameters[0] == Parameter("all", "Parameters", False)
     assert found["sum_partials"].parameters[3] == Parameter("divisor", "double", False)
 
