@@ -3,8 +3,8 @@
 For writers of lessons (`lessons/NN-name.md`):
 
 - ```` ```python ```` is run, top to bottom, one namespace a lesson, from a folder of its own. Use
-  the public package as a reader would, seeded
-  generators; needs no GPU, no torch, no data. Keep a lesson under ten seconds.
+  the public package as a reader would, and seeded generators; no GPU, no torch, no data. Keep a
+  lesson short: all of them together are run in under three minutes on two cores.
 - ```` ```text ```` right after such a block is what it prints. A block that prints must have one.
   Numbers with decimals may differ by one in the last printed digit, everything else is exact.
   So print few digits, and never time, rounding noise or the repr of NumPy numbers.
