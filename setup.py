@@ -69,8 +69,8 @@ setup(
         "psutil>=5.9; platform_system != 'Linux'",
     ],
     extras_require={
-        "cuda12": ["cupy-cuda12x[ctk]>=13"],
-        "cuda13": ["cupy-cuda13x[ctk]>=13.6"],
+        "cuda12": ["cupy-cuda12x[ctk]>=14"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "download": ["pooch>=1.8"],
         "test": TEST,
         "book": BOOK,

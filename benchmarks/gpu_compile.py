@@ -1,4 +1,4 @@
-"""Compile one source for the GPU that is there, through CuPy: `gpu_compile.py winograd.cu`.
+"""Compile sources for the GPU that is there, through CuPy: `gpu_compile.py winograd.cu …`.
 
 Prints each kernel's registers, stack and spills as the compiler says them. CuPy keeps the machine
 code, so that whoever runs after this finds it.
@@ -15,12 +15,9 @@ from tinyunet.backends.cuda.launch import OPTIONS, CupyGpu
 from tinyunet.backends.cuda.sources import signatures, source
 
 
-def main():
-    """Compile as the package does, then once more with the compiler's report."""
-    (name,) = sys.argv[1:]
-    if gpu_problem():
-        sys.exit(f"no GPU: {gpu_problem()}")
-    xp, begun = select_device("gpu").xp, time.perf_counter()
+def compile_one(xp, name):
+    """Compile as the package does, then with the compiler's report; return whether none spills."""
+    begun = time.perf_counter()
     module = CupyGpu(xp, 0).compile(name)
     kernels = [kernel for kernel, of in signatures().items() if of.source == name]
     for kernel in kernels:
@@ -33,8 +30,17 @@ def main():
     found = resources_in(log.getvalue())
     for kernel, (registers, stack, spills, shared) in found.items():
         text = f"{registers} registers, stack {stack}, spills {spills}, shared {shared}"
-        print(f"  {kernel:24} {text}")
-    if any(stack or spills for _, stack, spills, _ in found.values()):
+        print(f"  {kernel:24} {text}", flush=True)
+    return not any(of.stack or of.spills for of in found.values())
+
+
+def main():
+    """Compile all that are named."""
+    if gpu_problem():
+        sys.exit(f"no GPU: {gpu_problem()}")
+    xp = select_device("gpu").xp
+    ended = [compile_one(xp, name) for name in sys.argv[1:]]
+    if not all(ended):
         sys.exit("a kernel spills")
 
 

@@ -7,7 +7,8 @@ the number of steps (or say `--steps`); then one run of the paper's recipe with 
 nothing over its second half, so that its last weights are scored and none are chosen by the slices
 they are scored on. FOLDER gets the run (log.csv, curves.png, the weights), scores.json and
 result.png: image, truth, probability and errors of each slice. The paper's own scores (table 1,
-tests on other slices) stand beside. This takes longer than gpu_all.py may, so it is no part of it.
+tests on other slices) stand beside. This takes longer than
+gpu_first.py and gpu_second.py may, so it is no part of them.
 Needs a GPU and CuPy; `--device cpu` with small `--base`, `--tile` and `--steps` tries it out.
 """
 

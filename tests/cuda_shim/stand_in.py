@@ -89,6 +89,16 @@ def _missing_of_cublas(folder):
     return path
 
 
+def nvrtc_library():
+    """Return the path of NVRTC from a wheel of NVIDIA's, or None."""
+    spec = find_spec("nvidia")
+    for folder in spec.submodule_search_locations if spec else ():
+        for path in sorted(Path(folder).glob("*/lib/libnvrtc.so.*")):
+            if "builtins" not in path.name:
+                return path
+    return None
+
+
 def environment(folder, **settings):
     """Return the environment in which a process finds the stand-in; libraries go to `folder`."""
     libraries = build(folder)

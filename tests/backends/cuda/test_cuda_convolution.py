@@ -134,6 +134,23 @@ def test_a_diverged_value_is_not_hidden(shim, rng, channels):
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+@pytest.mark.parametrize("channels", [2, 6])
+def test_a_diverged_value_keeps_its_gradient(shim, rng, channels, precision):
+    x, weight, bias, dy = _inputs(rng, (1, channels, 8, 8), (2, channels, 3, 3))
+    x[0, 0, 2, 2] = np.nan
+    with use_precision(precision):
+        y, cache = gpu.conv2d_relu(x, weight, bias)
+        _, _, dbias = gpu.conv2d_relu_backward(dy, cache, need_dx=False)
+    expected = np.where(y <= 0, 0, dy).sum(axis=(0, 2, 3))  # where y is NaN, dy counts
+    assert_allclose(dbias, expected, atol=1e-4)
+    y[0, 0, 0, 0] = np.nan
+    dy = rng.standard_normal((1, 2, 3, 3), dtype=np.float32)
+    got = gpu.max_pool2d_backward(dy, gpu.max_pool2d(y)[1])
+    _, plain = nn.max_pool2d(y.astype(float))
+    assert_array_equal(got, nn.max_pool2d_backward(dy.astype(float), plain))
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 @pytest.mark.parametrize(
     ("x_shape", "w_shape"),  # the last tiles are 4 or 2 wide and high; one window; a batch; 1×1
     [

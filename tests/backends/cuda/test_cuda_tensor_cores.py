@@ -101,6 +101,31 @@ def test_the_gradient_of_filters_is_cut_into_slices_that_add_up(shim, rng, preci
 
 
 @BOTH
+def test_few_blocks_cut_k_into_slices_that_add_up(shim, rng, precision, monkeypatch):
+    monkeypatch.setattr(tensor_cores, "SLICE_STAGES", 2)
+    x_shape, w_shape = SHAPES[4]  # 17 channels: 12 stages of tf32, 7 of bf16
+    x, weight, bias = _normal(rng, x_shape, w_shape, w_shape[:1])
+    x, weight = rounded(x, precision), rounded(weight, precision)
+    with use_precision(precision):
+        y, _ = gpu.conv2d_relu(x, weight, bias)
+    expected, _ = nn.conv2d_relu(*(a.astype(float) for a in (x, weight, bias)))
+    _assert_close(y, expected)
+    assert shim.launched["sum_outputs"] == 1
+    monkeypatch.setattr(tensor_cores, "MOST_SLICES", 1)
+    with use_precision(precision):
+        _assert_close(gpu.conv2d_relu(x, weight, bias)[0], y)
+    assert shim.launched["sum_outputs"] == 1
+
+
+def test_slices_are_those_that_leave_few_multiprocessors_idle():
+    assert tensor_cores._slices(2520, 36) == 1  # level 1: many blocks
+    assert tensor_cores._slices(290, 144) == 1  # more than one wave: slices would cost more
+    assert tensor_cores._slices(128, 288) == 2  # level 4: 256 of 264
+    assert tensor_cores._slices(56, 576) == 4  # the bottom: 224
+    assert tensor_cores._slices(7, 20) == 1  # too short to be cut
+
+
+@BOTH
 def test_the_slices_share_the_pixels(shim, rng, precision):
     x, dy = (rounded(a, precision) for a in _normal(rng, (1, 8, 12, 12), (1, 3, 10, 10)))
     packed = [tensor_cores._packed(shim, a, None, precision, False)[0] for a in (dy, x)]

@@ -22,6 +22,13 @@ from tinyunet.nn.operation import with_kernels
 from tinyunet.nn.precision import precision as use_precision
 from tinyunet.nn.unet import UNet
 
+# Private memory that nobody may write to: the system sets none aside for it, however large.
+READ_ONLY = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, "prot": mmap.PROT_READ}
+    if hasattr(mmap, "MAP_PRIVATE")
+    else {}
+)
+
 
 class Launch(NamedTuple):
     """One kernel's launch, or one product of cuBLAS (`kernel` is then "product").
@@ -54,10 +61,9 @@ class CountingGpu(Gpu):
         self.live = self.peak = 0
 
     def empty(self, *shape: int, dtype: type = np.float32) -> np.ndarray:
-        """Return an array whose memory is promised and never touched."""
+        """Return an array that has an address and cannot be written: it takes no memory."""
         size = prod(shape) * np.dtype(dtype).itemsize
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
-        promised = np.frombuffer(mmap.mmap(-1, max(size, 1), flags=flags), np.uint8, size)
+        promised = np.frombuffer(mmap.mmap(-1, max(size, 1), **READ_ONLY), np.uint8, size)
         self.live += size
         self.peak = max(self.peak, self.live)
         weakref.finalize(promised, self._free, size)

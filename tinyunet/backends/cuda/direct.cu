@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(256) direct_filter_gradient(
         const float* image = x + (long long)(n * channels + channel) * height * width;
         for (int p = first + threadIdx.x; p < last; p += blockDim.x) {
             const float mask = y == nullptr ? 1.0f : y[map + p], given = dy[map + p];
-            const float gradient = mask > 0.0f ? given : 0.0f;
+            const float gradient = mask <= 0.0f ? 0.0f : given;
             const float* corner = image + p / out_width * width + p % out_width;
 #pragma unroll
             for (int k = 0; k < 9; k++) sum[k] += gradient * corner[k / 3 * width + k % 3];

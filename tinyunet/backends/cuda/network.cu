@@ -13,8 +13,8 @@ extern "C" __global__ void max_pool_forward(const float* x, float* y, int height
     y[(long long)at.map * size + at.index] = value;
 }
 
-// dx: dy at each window's first maximum in reading order, 0 at its other three pixels; if `add`, dy
-// is added to what dx has there (the gradient that came through the skip).
+// dx: dy at each window's first maximum in reading order, or its last NaN, 0 at its other three
+// pixels; if `add`, dy is added to what dx has there (the gradient that came through the skip).
 extern "C" __global__ void max_pool_backward(
     const float* dy, const float* x, float* dx, int height, int width, int add) {
     const int out_width = width / 2, size = height / 2 * out_width;
@@ -29,7 +29,7 @@ extern "C" __global__ void max_pool_backward(
 #pragma unroll
     for (int k = 1; k < 4; k++) {
         const float value = x[corner + place[k]];
-        if (value > largest) {
+        if (value > largest || value != value) {
             largest = value;
             best = k;
         }
@@ -123,10 +123,10 @@ extern "C" __global__ void sum_outputs(
     y[i] = relu ? larger(value, 0.0f) : value;
 }
 
-// dx = dy where y > 0, else 0.
+// dx = dy where y > 0, else 0; where y is NaN, dy too, so that a run that diverges is seen to.
 extern "C" __global__ void relu_gradient(const float* dy, const float* y, float* dx, int size) {
     const long long i = thread_index();
-    if (i < size) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    if (i < size) dx[i] = y[i] <= 0.0f ? 0.0f : dy[i];
 }
 
 // sums (slices, rows): of row r of all images of x (N, rows, length), slice s adds up its part of

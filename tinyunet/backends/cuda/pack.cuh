@@ -31,7 +31,7 @@ __device__ inline void pack_maps(
         }
 #pragma unroll
         for (int k = 0; k < OWN; k++) {
-            value[k] = mask[k] > 0.0f ? value[k] : 0.0f;
+            value[k] = mask[k] <= 0.0f ? 0.0f : value[k];
             sum[k] += value[k];
             tile[warp + 8 * k][lane] = value[k];
         }

@@ -204,8 +204,8 @@ extern "C" __global__ void __launch_bounds__(128) transform_gradient(
             const bool inside = tile.exists && top + a < height && left + b < width;
             const long long pixel = image + (long long)(top + a) * width + left + b;
             const float mask = inside && y != nullptr ? y[pixel] : 1.0f;
-            row[b] = inside ? dy[pixel] : 0.0f;  // not "if (mask > 0)": that would wait for mask
-            row[b] = mask > 0.0f ? row[b] : 0.0f;
+            row[b] = inside ? dy[pixel] : 0.0f;  // no "if": that would wait for mask
+            row[b] = mask <= 0.0f ? 0.0f : row[b];
         }
         outputs_adjoint(row, points);
 #pragma unroll
