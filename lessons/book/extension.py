@@ -270,11 +270,20 @@ def tables(text):
     return re.sub(r"^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|(?:\n|\Z))+", table, text, flags=re.M)
 
 
+def _literal(match):
+    """Let what is set in below a paragraph be kept as it is."""
+    line = match[1]
+    if line.endswith("::"):
+        return match[0]
+    return f"{line}:\n\n" if line.endswith(":") else f"{line}\n\n::\n\n"
+
+
 def rewrite_docstring(app, what, name, obj, options, lines):
     """Link the lessons that a docstring names; keep what is set in, and |x|, as they are."""
     text = re.sub(r"(?<![`/\w])(lessons/\d\d[a-z]?-[\w-]+\.md)(?!`)", r"`\1`", "\n".join(lines))
     text = tables(text)
-    text = re.sub(r"(?<!:):\n\n(?= {4}\S)", "::\n\n", text)
+    text = re.sub(r"^(\S.*)\n\n(?= {4}\S)", _literal, text, flags=re.M)
+    text = re.sub(r"(?<!`)(`[^`\n]+`)(?=[\w²])", r"\1\ ", text)  # `size`²
     lines[:] = re.sub(r"(?<![\w`\\])\|([^|\n`]+)\|(?!\w)", r"\|\1\|", text).split("\n")
 
 
