@@ -125,6 +125,17 @@ def test_the_style_of_the_formulas_belongs_to_their_script():
         assert (ROOT / "lessons/book/static/katex" / font).is_file()
 
 
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
+    from lessons.book.build import build, up_to_date
+
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds something else than a book"):
+        build(tmp_path)
+    assert (tmp_path / "mine.txt").is_file()
+    assert not up_to_date(tmp_path)
+
+
 # What docstrings become
 
 
