@@ -32,7 +32,7 @@ from lessons.book.project import (
     module_of,
     read_sources,
 )
-from lessons.book.stage import ROOT, title_of
+from lessons.book.stage import ROOT, anchor_of, title_of
 from lessons.book.theme import themed
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class ProjectTransform(SphinxTransform):
         if doc in self.env.found_docs:
             return f"{doc}.html"
         if any(source.startswith(f"{path}/") for source in self.sources):
-            return f"sources.html#{path.replace('/', '-')}"
+            return f"sources.html#{anchor_of(path)}"
         return f"{path}" if path.startswith("lessons/interactive/") else None
 
     def exercises(self):
