@@ -8,6 +8,7 @@ from lessons.book.project import read_sources
 from lessons.book.stage import ROOT, stage
 
 BOOK = ROOT / "build" / "book"
+MARK = ".made-of"  # in a built book: the fingerprint of what it was made of
 
 
 def build(folder=BOOK, builder="html", strict=False):
@@ -25,6 +26,12 @@ def build(folder=BOOK, builder="html", strict=False):
     except ImportError as error:
         raise ImportError(f'the book needs {error.name}: pip install ".[book]"') from error
     folder = Path(folder)
+    if (folder / MARK).is_file():  # ours: no page of a source that is gone may stay
+        shutil.rmtree(folder)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds something else than a book: name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
     working = folder.with_name(f"{folder.name}-source")
     stage(working / "pages", paper=builder == "singlehtml")
     manner = ["-q", "-W", "--keep-going"] if strict else ["-Q"]
@@ -33,7 +40,7 @@ def build(folder=BOOK, builder="html", strict=False):
     if build_main([*options, "-c", *paths]) != 0:
         raise ValueError("Sphinx could not build the book: `python -m lessons.book` says why")
     shutil.rmtree(working)
-    (folder / ".made-of").write_text(fingerprint(), encoding="utf-8")
+    (folder / MARK).write_text(fingerprint(), encoding="utf-8")
 
 
 def fingerprint():
@@ -51,5 +58,5 @@ def fingerprint():
 
 def up_to_date(folder=BOOK):
     """Whether the book in `folder` is made of what the project holds now."""
-    made = Path(folder) / ".made-of"
+    made = Path(folder) / MARK
     return made.is_file() and made.read_text(encoding="utf-8") == fingerprint()

@@ -53,7 +53,7 @@ html_css_files = ["book.css"]
 html_js_files = ["code.js", "pane.js", "frames.js", "progress.js"]
 html_show_sphinx = False
 html_search_scorer = str(ROOT / "lessons" / "book" / "static" / "search.js")
-html_theme_options = {"top_of_page_buttons": ["view"], "source_view_link": "{filename}"}
+html_theme_options = {"top_of_page_buttons": ["view"]}  # the page as it was written
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 

@@ -32,7 +32,7 @@ from lessons.book.project import (
     module_of,
     read_sources,
 )
-from lessons.book.stage import ROOT, title_of
+from lessons.book.stage import ROOT, anchor_of, title_of
 from lessons.book.theme import themed
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class ProjectTransform(SphinxTransform):
         if doc in self.env.found_docs:
             return f"{doc}.html"
         if any(source.startswith(f"{path}/") for source in self.sources):
-            return f"sources.html#{path.replace('/', '-')}"
+            return f"sources.html#{anchor_of(path)}"
         return f"{path}" if path.startswith("lessons/interactive/") else None
 
     def exercises(self):
@@ -270,11 +270,20 @@ def tables(text):
     return re.sub(r"^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|(?:\n|\Z))+", table, text, flags=re.M)
 
 
+def _literal(match):
+    """Let what is set in below a paragraph be kept as it is."""
+    line = match[1]
+    if line.endswith("::"):
+        return match[0]
+    return f"{line}:\n\n" if line.endswith(":") else f"{line}\n\n::\n\n"
+
+
 def rewrite_docstring(app, what, name, obj, options, lines):
     """Link the lessons that a docstring names; keep what is set in, and |x|, as they are."""
     text = re.sub(r"(?<![`/\w])(lessons/\d\d[a-z]?-[\w-]+\.md)(?!`)", r"`\1`", "\n".join(lines))
     text = tables(text)
-    text = re.sub(r"(?<!:):\n\n(?= {4}\S)", "::\n\n", text)
+    text = re.sub(r"^(\S.*)\n\n(?= {4}\S)", _literal, text, flags=re.M)
+    text = re.sub(r"(?<!`)(`[^`\n]+`)(?=[\w²])", r"\1\ ", text)  # `size`²
     lines[:] = re.sub(r"(?<![\w`\\])\|([^|\n`]+)\|(?!\w)", r"\|\1\|", text).split("\n")
 
 

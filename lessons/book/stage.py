@@ -150,6 +150,11 @@ def api_pages(modules):
     return pages
 
 
+def anchor_of(folder):
+    """Return the anchor of a folder on the page of all source files."""
+    return re.sub(r"[/_]", "-", folder)
+
+
 def sources_page(sources):
     """Return the list of all source files, a heading for each folder."""
     folders = {}
@@ -157,6 +162,6 @@ def sources_page(sources):
         folders.setdefault(path.rpartition("/")[0], []).append(path)
     text = "# All source files\n"
     for folder, paths in sorted(folders.items()):
-        text += f"\n({folder.replace('/', '-')})=\n\n## {folder}/\n\n"
+        text += f"\n({anchor_of(folder)})=\n\n## {folder}/\n\n"
         text += "".join(f"- [`{path.rpartition('/')[2]}`]({path})\n" for path in paths)
     return text

@@ -125,6 +125,17 @@ def test_the_style_of_the_formulas_belongs_to_their_script():
         assert (ROOT / "lessons/book/static/katex" / font).is_file()
 
 
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
+    from lessons.book.build import build, up_to_date
+
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds something else than a book"):
+        build(tmp_path)
+    assert (tmp_path / "mine.txt").is_file()
+    assert not up_to_date(tmp_path)
+
+
 # What docstrings become
 
 
@@ -132,17 +143,18 @@ def test_docstrings_link_lessons_and_keep_what_is_set_in():
     pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
     from lessons.book.extension import rewrite_docstring
 
-    lines = ["Lesson: lessons/05-the-u.md.", "", "So:", "", "    y = |x|", "", "the |x| of `|x|`"]
-    rewrite_docstring(None, "function", "f", None, None, lines)
-    assert lines == [
-        "Lesson: `lessons/05-the-u.md`.",
-        "",
-        "So::",
-        "",
-        "    y = \\|x\\|",
-        "",
-        "the \\|x\\| of `|x|`",
-    ]
+    def rewritten(text):
+        lines = text.split("\n")
+        rewrite_docstring(None, "function", "f", None, None, lines)
+        return "\n".join(lines)
+
+    assert rewritten("Lesson: lessons/05-the-u.md.") == "Lesson: `lessons/05-the-u.md`."
+    assert rewritten("So:\n\n    y = x") == "So::\n\n    y = x"
+    assert rewritten("So.\n\n    y = x\n      z") == "So.\n\n::\n\n    y = x\n      z"
+    assert rewritten("So::\n\n    y = x") == "So::\n\n    y = x"
+    assert rewritten("x : int\n    A size.\n\nReturns") == "x : int\n    A size.\n\nReturns"
+    assert rewritten("the |x| of `|x|`") == "the \\|x\\| of `|x|`"
+    assert rewritten("`size`² of ``a`` and `b`") == "`size`\\ ² of ``a`` and `b`"
 
 
 def test_a_table_in_a_docstring_stays_a_table():
