@@ -5,7 +5,7 @@
     python tests/fuzz_readers.py images --seconds 60 --keep FOLDER --more FOLDER_OF_REAL_FILES
 
 The fuzzer (libFuzzer, through atheris) mutates real files and keeps every mutant that reaches new
-branches of the readers, tifffile or Pillow. Three targets: `images` (TIFF and PNG, as images,
+branches of the readers, tifffile or Pillow. Three targets: `images` (TIFF, PNG and JPEG, as images,
 labels and Cell Tracking truth), `weights` (safetensors checkpoints) and `run` (settings.json and
 log.csv of a run folder). A find is
 
@@ -84,7 +84,9 @@ def images_target(folder, watch):
     from badfiles import GREY
 
     from tinyunet import images
+    from tinyunet.images import limits
 
+    limits.PAGE_BYTES = MEMORY // 8  # what is claimed up to the budget may be allocated
     file, sequence = folder / "x", folder / "01"
     truth = folder / "01_GT" / "SEG" / "man_seg000.tif"
     sequence.mkdir()
@@ -95,7 +97,7 @@ def images_target(folder, watch):
         stack = images.open_stack(file, **options)
         for i in range(len(stack)):
             page = stack.page(i)
-            if page.shape[-2:] != stack.sizes[i] or page.dtype != stack.dtype:
+            if page.shape[-2:] != stack.sizes[i] or page.dtype != stack.dtypes[i]:
                 raise Find(f"page {i} is {page.shape} {page.dtype}, said to be {stack.sizes[i]}")
             page.sum()
         return stack
@@ -168,7 +170,7 @@ def run_target(folder, watch):
 
 def images_seeds():
     from badfiles import BAD_IMAGES
-    from test_images_fuzz import SEEDS
+    from images.test_images_fuzz import SEEDS
 
     yield from SEEDS.values()
     with tempfile.TemporaryDirectory() as folder:
@@ -312,8 +314,8 @@ def main():
 
     # not the whole package: numba compiles the kernels' own instructions, no added ones
     with atheris.instrument_imports(include=INSTRUMENTED):
-        import PIL.PngImagePlugin
-        import PIL.TiffImagePlugin  # noqa: F401
+        import PIL.JpegImagePlugin
+        import PIL.PngImagePlugin  # noqa: F401
         import tifffile  # noqa: F401
 
         import tinyunet.training.run_folder  # noqa: F401

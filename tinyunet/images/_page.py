@@ -9,11 +9,14 @@ Shapes: stored pixels are (H, W) or (H, W, samples); a page is (H, W), or (C, H,
 Lesson: lessons/11-training.md.
 """
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 
 
@@ -172,3 +175,18 @@ def _white_is_most(pixels: Array, page: Page, labels: bool, where: str) -> Array
             "numbers cannot be told from their inverse: save them min-is-black"
         )
     return ~pixels if page.dtype.kind == "b" else (most - pixels).astype(page.dtype)
+
+
+def say_what_is_taken(path: str, names: Sequence[str], pages: Sequence[Page], labels: bool) -> None:
+    """Warn, once for a stack, where the numbers of files could be read in two ways."""
+    places = [labels and page.palette is not None and not page.grey_table for page in pages]
+    shades = [labels and page.shades_differ for page in pages]
+    for chosen, what in (
+        ([labels and p.inverted for p in pages], "stored min-is-white: read as shown, black is 0"),
+        (shades, "with a palette of greys: its shades are the numbers, black is 0"),
+        (places, "with a palette of colours: the places in its table are the numbers"),
+        ([page.orientation != 1 for page in pages], "stored turned: read upright, as shown"),
+    ):
+        if any(chosen):
+            first, count = names[chosen.index(True)], plural(sum(chosen), "slice")
+            warnings.warn(f"{path}: {count} (the first is {first}) {what}", stacklevel=3)

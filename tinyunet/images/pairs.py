@@ -35,6 +35,7 @@ def open_pairs(
     prediction: FileName,
     slices: tuple[int, int] | None = None,
     instances: bool = False,
+    numbers: bool = False,
 ) -> Pairs:
     """Open a prediction and its labels, and find which slices belong to each other.
 
@@ -49,6 +50,8 @@ def open_pairs(
         Only these labels, (first, behind the last): frame numbers of man_seg files, else positions.
     instances : bool
         True where both hold object numbers.
+    numbers : bool
+        True where the prediction holds class numbers, not probabilities.
 
     Returns
     -------
@@ -61,14 +64,14 @@ def open_pairs(
         As `open_stack`, and for a slice without partner or two that differ in size.
     """
     labels, prediction = Path(labels), Path(prediction)
-    stack, numbers = open_labels(labels)
+    stack, frames = open_labels(labels)
     first, end = slices or (0, None)
-    if numbers is not None:
-        chosen = [i for i, n in enumerate(numbers) if first <= n and (end is None or n < end)]
+    if frames is not None:
+        chosen = [i for i, n in enumerate(frames) if first <= n and (end is None or n < end)]
         if not chosen:
             raise ValueError(f"{labels}: no annotated frame among the slices asked")
         other, there = open_result(prediction)
-        other = _by_number(other, there or [], [numbers[i] for i in chosen])
+        other = _by_number(other, there or [], [frames[i] for i in chosen])
         return _checked(stack.subset(chosen), other, True)
     if end is not None and end > len(stack):
         raise ValueError(f"slices {first}:{end} asked, {labels} has {len(stack)}")
@@ -79,7 +82,7 @@ def open_pairs(
             other = _by_number(other, there, positions)
             return _checked(stack.subset(positions), other, False)
     else:
-        other = open_stack(prediction, one_bit=True)  # a mask is a prediction, too
+        other = open_stack(prediction, labels=numbers, one_bit=True)  # a mask is one, too
     return _checked(*_by_name_or_order(stack, other, positions), False)
 
 

@@ -21,7 +21,7 @@ from tinyunet.arrays import Array
 from tinyunet.images import limits
 from tinyunet.images._axes import Plane, planes_of_slices
 from tinyunet.images._formats import Source, image_files, open_source
-from tinyunet.images._page import Page, check_kind, shown
+from tinyunet.images._page import Page, check_kind, say_what_is_taken, shown
 from tinyunet.images._text import dtypes_text, few, sizes_text
 from tinyunet.images.names import FileName, stem
 
@@ -139,6 +139,22 @@ class Stack:
         channels = self.in_channels if len(one.planes) == 1 else 1
         return shown(pixels, one.source.pages[page], channels, self.labels, one.where)
 
+    def may_refuse(self, index: int) -> bool:
+        """Tell whether the pixels of a slice, not only its header, decide if it is read.
+
+        Parameters
+        ----------
+        index : int
+            Number of the slice.
+
+        Returns
+        -------
+        bool
+            True for floats, which may be NaN, and for colours, which may be grey or transparent.
+        """
+        one = self._slices[index].header
+        return one.dtype.kind == "f" or one.alpha or one.perhaps_grey(self.in_channels)
+
     def subset(self, indices: Iterable[int]) -> "Stack":
         """Some of the slices.
 
@@ -233,30 +249,15 @@ def open_stack(
             if sample is None:
                 channels = in_channels if len(one.planes) == 1 else 1
                 check_kind(one.where, one.source.pages[page], channels, labels, one_bit)
-    _say_what_is_taken(path, slices, labels)
+    say_what_is_taken(
+        str(path), [one.name for one in slices], [one.header for one in slices], labels
+    )
     stack = Stack(path, slices, in_channels, labels, named)
     for i, one in enumerate(slices):
         if one.planes[0][1] is None and one.header.perhaps_grey(in_channels):
             stack.page(i)
             break
     return stack
-
-
-def _say_what_is_taken(path: FileName, slices: list[_Slice], labels: bool) -> None:
-    """Warn, once for the stack, where the numbers of files could be read in two ways."""
-    pages = [one.header for one in slices]
-    places = [labels and page.palette is not None and not page.grey_table for page in pages]
-    shades = [labels and page.shades_differ for page in pages]
-    for chosen, what in (
-        ([labels and p.inverted for p in pages], "stored min-is-white: read as shown, black is 0"),
-        (shades, "with a palette of greys: its shades are the numbers, black is 0"),
-        (places, "with a palette of colours: the places in its table are the numbers"),
-        ([page.orientation != 1 for page in pages], "stored turned: read upright, as shown"),
-    ):
-        if any(chosen):
-            first = slices[chosen.index(True)].name
-            count = plural(sum(chosen), "slice")
-            warnings.warn(f"{path}: {count} (the first is {first}) {what}", stacklevel=3)
 
 
 def read_all(stack: Stack) -> list[Array]:
