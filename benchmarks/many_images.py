@@ -4,7 +4,7 @@
 
 | part | what is made and measured |
 | --- | --- |
-| `start` | a folder of PNG files and one of masks, until training would begin: read, plan, prepare |
+| `start` | a folder of PNG files and one of masks, until training would begin |
 | `evaluate` | all scores of a stack of pages (`--pages`) |
 | `cells` | one image of touching cells (`--cells`): weight map, SEG |
 | `large` | `predict` of one uncompressed TIFF page of `--side` pixels a side, tiny network |
