@@ -125,7 +125,7 @@ class StackWriter:
                     f"{self.path}: page {self.count} holds {page.dtype} values from {low:g} to "
                     f"{high:g}, which {self.dtype} cannot hold"
                 )
-        return page.astype(self.dtype)
+        return page.astype(self.dtype, copy=False)
 
     def close(self) -> None:
         """Flush to the disk and give the file its name. ValueError for a stack without a page."""
