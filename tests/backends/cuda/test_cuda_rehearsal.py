@@ -41,12 +41,13 @@ def summary(tmp_path_factory):
         assert there in text
         path.write_text(text.replace(there, there + planted, 1), encoding="utf-8")
     environment = stand_in.environment(tmp_path_factory.mktemp("stand-in"))
+    environment["PYTHONPATH"] = str(copy)
     command = [sys.executable, str(copy / "benchmarks" / "gpu_first.py"), "--out", str(out)]
     command += ["--small", "--part-seconds", "60", "--seconds", "500"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
     text = (out / "first-summary.txt").read_text(encoding="utf-8")
     print(text)
-    assert done.returncode == 1, done.stdout + done.stderr
     with tarfile.open(out / "first.tar.gz") as tar:
         logs = [name for name in tar.getnames() if name.endswith(".txt")]
     lines = [line.split(maxsplit=3) for line in text.splitlines()[1:]]
