@@ -4,7 +4,8 @@ All randomness of the augmentation is in `draw_transform`; what it returns is pl
 
 Paper: section 3.1, which names shift, rotation, elastic deformation (3×3 grid, 10 pixels) and
 "gray value variations" (here: intensity), and gives no range but that one. Ours are the defaults
-below; `max_zoom`, which the paper does not have, is off unless it is asked for. Lesson: lessons/09-elastic-deformation.md.
+below; `max_zoom`, which the paper does not have, is off unless it is asked for.
+Lesson: lessons/09-elastic-deformation.md.
 """
 
 import math
@@ -90,9 +91,9 @@ def draw_transform(
     Returns
     -------
     Transform
-        Plain numbers. With neither `elastic` nor `rotation` nor zoom, its middle is moved to the nearest
-        place where pixels fall on pixels (by at most half a pixel), so that the result is an exact
-        copy and no interpolation.
+        Plain numbers. With neither `elastic` nor `rotation` nor zoom, its middle is moved to the
+        nearest place where pixels fall on pixels (by at most half a pixel), so that the result is
+        an exact copy and no interpolation.
 
     Raises
     ------
@@ -159,8 +160,8 @@ def on_pixels(transform: Transform) -> Transform:
     Parameters
     ----------
     transform : Transform
-        Without displacement and zoom, its angle a multiple of 90°. Its source points are whole numbers
-        everywhere if they are at one pixel.
+        Without displacement and zoom, its angle a multiple of 90°. Its source points are whole
+        numbers everywhere if they are at one pixel.
 
     Returns
     -------

@@ -4,8 +4,9 @@ An output pixel p (row, column) of a frame of `size` pixels looks at the source 
 
     source(p) = centre + F·R·(p − middle of the frame)/zoom + u(p)                       (in pixels)
 
-R rotates, F flips, zoom enlarges, and u is the elastic displacement: a bicubic surface through the vectors drawn
-on a coarse grid (field.py). All are evaluated together, so that the image is resampled once.
+R rotates, F flips, zoom enlarges, and u is the elastic displacement: a bicubic surface through the
+vectors drawn on a coarse grid (field.py). All are evaluated together, so that the image is
+resampled once.
 
 Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
