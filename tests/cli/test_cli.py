@@ -182,6 +182,7 @@ def test_sigterm_during_predict_leaves_nothing_half_written(made, tmp_path, monk
 
     out, cells = tmp_path / "p.tif", tmp_path / "cells"
     argv = ["predict", made.run, made.images, "--out", out, "--cells", cells, "--device", "cpu"]
+    argv += ["--overwrite"]
     out.write_bytes(b"an earlier result")
     monkeypatch.setattr(StackWriter, "append", append)
     handler = signal.getsignal(signal.SIGTERM)

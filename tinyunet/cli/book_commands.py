@@ -65,7 +65,7 @@ def run_book(arguments: argparse.Namespace) -> None:
     if arguments.pdf is not None:
         from lessons.book.pdf import write_pdf
 
-        common.check_output(arguments.pdf, (".pdf",))
+        common.check_output(arguments.pdf, (".pdf",), overwrite=True)
         pages = write_pdf(arguments.pdf)
         print(f"{arguments.pdf}: {pages} pages")
         return

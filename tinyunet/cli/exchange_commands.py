@@ -68,7 +68,7 @@ def add_to(commands: Any) -> None:
 
 
 def _new_file(path: str, suffixes: tuple[str, ...], inputs: tuple[str, ...]) -> Path:
-    file = Path(common.check_output(path, suffixes, inputs))
+    file = Path(common.check_output(path, suffixes, inputs, overwrite=True))
     if file.exists():
         raise FileExistsError(f"{file}: exists already: name a new file")
     return file
@@ -76,7 +76,7 @@ def _new_file(path: str, suffixes: tuple[str, ...], inputs: tuple[str, ...]) -> 
 
 def export(arguments: argparse.Namespace) -> int:
     """Export; return the exit code."""
-    from tinyunet.cli.predict_command import weights_file
+    from tinyunet.networks import find_model
     from tinyunet.training.checkpoint import load_network
 
     suffix = Path(arguments.out).suffix.lower()
@@ -84,7 +84,7 @@ def export(arguments: argparse.Namespace) -> int:
     if form is None:
         raise ValueError(f"{arguments.out}: which format? give --to {', '.join(SUFFIXES)}")
     out = _new_file(arguments.out, SUFFIXES[form], (arguments.run_folder,))
-    net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), "cpu")
+    net, _ = load_network(find_model(arguments.run_folder, arguments.weights).weights, "cpu")
     if form == "onnx":
         from tinyunet.exchange.onnx_file import export_onnx
 
