@@ -37,7 +37,9 @@ def test_contours_against_neighbours_one_by_one(rng):
         for x in range(width):
             around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
             other = any(
-                labels[v, u] != labels[y, x] for v, u in around if 0 <= v < height and 0 <= u < width
+                labels[v, u] != labels[y, x]
+                for v, u in around
+                if 0 <= v < height and 0 <= u < width
             )
             assert contours[y, x] == (labels[y, x] > 0 and other)
 

@@ -19,7 +19,9 @@ def written(tmp_path, text, name="classes.csv"):
     [
         "number,name,colour\n1,membrane,#E69F00\n",
         "1,membrane,#e69f00",
-        "\ufeffNumber;Name;Colour\n\n1;membrane;rgb(230,159,0)\n".replace("rgb(230,159,0)", "#E69F00"),
+        "\ufeffNumber;Name;Colour\n\n1;membrane;rgb(230,159,0)\n".replace(
+            "rgb(230,159,0)", "#E69F00"
+        ),
         " 1 , membrane , #E69F00 \n\n",
     ],
 )

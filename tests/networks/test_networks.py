@@ -148,7 +148,9 @@ def test_one_picture_gives_files_of_its_name(dots, tmp_path):
     Image.fromarray(image).save(tmp_path / "my cell.png")
     places = [("--out", "c"), ("--overlays", "o"), ("--colours", "k"), ("--masks", "m")]
     flags = [word for flag, name in places for word in (flag, tmp_path / name)]
-    assert predict(dots, tmp_path / "my cell.png", *flags, "--probabilities", tmp_path / "p.tif") == 0
+    assert (
+        predict(dots, tmp_path / "my cell.png", *flags, "--probabilities", tmp_path / "p.tif") == 0
+    )
     assert {p.name for name in "cokm" for p in (tmp_path / name).iterdir()} == {
         "my cell.tif",
         "my cell.png",

@@ -7,8 +7,8 @@ They take arrays or paths.
     scores = tinyunet.evaluate(ground_truth, probabilities[1])
     cells = tinyunet.predict_cells("nuclei", image)
 
-`training.py` has the first, `evaluation.py` the last, `prediction.py` those between; `inputs.py` makes
-images of what they are given. Lesson: lessons/11-training.md.
+`training.py` has the first, `evaluation.py` the last, `prediction.py` those between; `inputs.py`
+makes images of what they are given. Lesson: lessons/11-training.md.
 """
 
 from tinyunet.api.evaluation import evaluate

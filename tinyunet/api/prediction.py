@@ -132,7 +132,7 @@ def predict_cells(
     """
     recipe = Recipe() if isinstance(model, UNet) else find_model(model).recipe
     recipe = recipe.changed(**settings)
-    answers = predict(
-        model, images, tile=tile, average=average, device=device, progress=progress
+    answers = predict(model, images, tile=tile, average=average, device=device, progress=progress)
+    return (
+        [recipe.cells(p) for p in answers] if isinstance(answers, list) else recipe.cells(answers)
     )
-    return [recipe.cells(p) for p in answers] if isinstance(answers, list) else recipe.cells(answers)

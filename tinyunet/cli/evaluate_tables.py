@@ -34,12 +34,12 @@ def cells_lines(result: Result) -> list[str]:
         f"{'objects, IoU above':<20}{'found':>8}{'invented':>10}{'missed':>8}"
         f"{'F1 ↑':>9}{'AP ↑':>9}{'by image':>11}",
     ]
-    for row in result["detection"]:
-        lines.append(
-            f"{row['iou']:<20g}{row['tp']:>8}{row['fp']:>10}{row['fn']:>8}"
-            f"{row['f1']:>9.4f}{row['ap']:>9.4f}{row['ap_by_image']:>11.4f}"
-        )
-    return [*lines, f"({plural(result['objects'], 'object')} in {frames})"]
+    rows = [
+        f"{row['iou']:<20g}{row['tp']:>8}{row['fp']:>10}{row['fn']:>8}"
+        f"{row['f1']:>9.4f}{row['ap']:>9.4f}{row['ap_by_image']:>11.4f}"
+        for row in result["detection"]
+    ]
+    return [*lines, *rows, f"({plural(result['objects'], 'object')} in {frames})"]
 
 
 def classes_lines(result: Result) -> list[str]:

@@ -130,8 +130,9 @@ def _class(row: list[Any], n_classes: int) -> Class:
     """A class of [number, name, colour]; ValueError for what is none."""
     number, name, colour, *_ = [*row, None, None, None]
     if isinstance(number, bool) or not str(number).isdecimal() or int(number) >= n_classes:
-        raise ValueError(f"number {number!r} is not one of the network's classes, 0 to "
-                         f"{n_classes - 1}")
+        raise ValueError(
+            f"number {number!r} is not one of the network's classes, 0 to {n_classes - 1}"
+        )
     fallback = default_classes(n_classes)[int(number)]
     name = printable(name) if name not in (None, "") else fallback.name
     return Class(int(number), name, _colour(colour) if colour else fallback.colour)

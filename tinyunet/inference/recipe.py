@@ -1,4 +1,4 @@
-"""How a network's probabilities become cells: which function with which settings, as a file holds it.
+"""How a network's probabilities become cells: a function with its settings, as a file holds it.
 
 A run chooses its threshold on the slices that it held out, a network of the package has its own;
 both are kept as a small dictionary, {"function": …, "settings": {…}}. Lesson:

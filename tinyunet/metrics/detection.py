@@ -1,6 +1,6 @@
 """How many objects are found: objects matched by their overlap, counted at several overlaps.
 
-Lesson: `lessons/12-scores.md`. The paper has no such score; the 2018 Data Science Bowl ranked by it.
+Lesson: `lessons/12-scores.md`. Not in the paper; the 2018 Data Science Bowl ranked by it.
 
 At a threshold t an object of the prediction is a hit (a true positive, TP) if its intersection over
 union with an object of the ground truth is above t. What is left over on the side of the prediction
