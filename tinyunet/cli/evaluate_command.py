@@ -24,10 +24,10 @@ Result: TypeAlias = dict[str, Any]
 PURPOSE = "score a prediction against labels"
 TEXT = """
 Two classes get the scores of the ISBI 2012 challenge, more classes (--classes) the pixel error rate
-and an IoU each, objects (--instances, or man_seg files) SEG, IoU, and how many are found: F1, and AP
-= found / (found + invented + missed), as the 2018 Data Science Bowl counts. Files are paired by name,
-frames by number, the pages of two stacks by order. Pixels of --ignore count as background on both
-sides.
+and an IoU each, objects (--instances, or man_seg files) SEG, IoU, and how many are found: F1, and
+AP = found / (found + invented + missed), as the 2018 Data Science Bowl counts. Files are paired by
+name, frames by number, the pages of two stacks by order. Pixels of --ignore count as background on
+both sides.
 
 A prediction that is empty at some threshold has no merged or split cells there, so its warping
 error is 0 and that threshold wins, as in the challenge. The warping error at the threshold that

@@ -183,9 +183,13 @@ def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> 
     for line in results.lines(named):
         print(line)
     out = results.places.probabilities
-    if out is not None and Path(arguments.run_folder).is_dir():
-        run_folder, file = shlex.quote(str(arguments.run_folder)), shlex.quote(str(out))
-        common.note(f"next: tinyunet evaluate {file} LABELS --run {run_folder}")
+    if out is not None:
+        more = ""
+        if len(results.all_classes) > 2:
+            more = f" --classes {len(results.all_classes)}"
+        elif recipe.chosen and Path(arguments.run_folder).is_dir():
+            more = f" --run {shlex.quote(str(arguments.run_folder))}"
+        common.note(f"next: tinyunet evaluate {shlex.quote(str(out))} LABELS{more}")
 
 
 class Pages:
