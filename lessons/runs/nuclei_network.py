@@ -1,0 +1,142 @@
+"""The nuclei network that comes with the package: its data, its training, its threshold, its card.
+
+    python lessons/runs/nuclei_network.py train dsb2018-nuclei --out RUN
+    python lessons/runs/nuclei_network.py score dsb2018-nuclei --out RUN    # prints, writes the card
+
+The folder holds two Cell Tracking sequences of the fluorescence images of the 2018 Data Science
+Bowl (BBBC038, CC0): 48 images in 01, 299 in 02. Held out are frames 36 to 47 of 01 and every sixth
+image of 02 in the order of size, typical nucleus and number: 62 images, and 285 to learn from.
+`train` may be killed and started again: it goes on at its last checkpoint.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tinyunet.images import Dataset, normalise, open_stack, read_pair
+from tinyunet.images.normalise import compress
+from tinyunet.nn.sgd import SGD
+from tinyunet.nn.unet import UNet
+from tinyunet.training.checkpoint import save_weights
+from tinyunet.training.settings import Settings
+from tinyunet.training.step import PlainStep
+from tinyunet.training.tiles import TileFeed, TrainingSlice
+from tinyunet.weight_map.cores import core_classes, near_two
+
+SETTINGS = Settings(
+    depth=4, base_channels=16, dropout=0.0, tile=284, steps=20000, decay=0.6, max_zoom=1.4
+)
+HELD_OUT_01 = range(36, 48)
+EVERY, FIRST = 6, 3  # of the images of 02
+NEAR = 3.0  # weight of pixels near two nuclei
+
+
+def diameter(labels):
+    """Return the median diameter of an image's nuclei, as of discs of their areas."""
+    areas = np.bincount(labels[labels > 0])
+    return float(np.median(2 * np.sqrt(areas[areas > 0] / np.pi)))
+
+
+def read(folder):
+    """Return two data sets, to learn from and held out; images are compressed and normalised."""
+    first, second = (read_sequence(Path(folder) / name) for name in ("01", "02"))
+    order = sorted(
+        range(len(second)), key=lambda i: (second.images[i].shape, diameter(second.labels[i]), i)
+    )
+    held_out = sorted(order[FIRST::EVERY])
+    rest = [i for i in range(len(second)) if i not in held_out]
+    ours = [i for i in range(len(first)) if i not in HELD_OUT_01]
+    return (
+        join(first.subset(ours), second.subset(rest)),
+        join(first.subset(HELD_OUT_01), second.subset(held_out)),
+    )
+
+
+def read_sequence(path):
+    """Return a sequence with its images prepared as the network takes them."""
+    dataset = read_pair(path)
+    stack = open_stack(path)
+    dataset.images = [normalise(compress(stack.page(i)[None])) for i in range(len(stack))]
+    return dataset
+
+
+def join(one, other):
+    """Return the slices of both."""
+    names = ("images", "labels", "valid", "names")
+    return Dataset(*(getattr(one, n) + getattr(other, n) for n in names), kind="instances")
+
+
+def prepare(dataset):
+    """Return slices to cut tiles from: three classes, and three times the weight between nuclei."""
+    slices = []
+    for image, labels, name in zip(dataset.images, dataset.labels, dataset.names, strict=True):
+        weights = np.where(near_two(labels), NEAR, 1.0).astype(np.float32)
+        slices.append(TrainingSlice(image, core_classes(labels), weights, name))
+    return slices
+
+
+def train(folder, out, threads):
+    """Train, a checkpoint every 500 steps."""
+    from tinyunet.backends.cpu.threads import set_threads
+
+    set_threads(threads)
+    learn, _ = read(folder)
+    slices, s = prepare(learn), SETTINGS
+    net = UNet(1, 3, s.depth, s.base_channels, s.dropout, s.seed, device="cpu")
+    net.normalisation = "compressed"
+    optimiser, done = SGD(net.params, s.lr, s.momentum), 0
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    state = out / "state.npz"
+    if state.exists():
+        with np.load(state) as kept:
+            done = int(kept["step"])
+            for name, value in net.params.items():
+                value[...] = kept[f"params/{name}"]
+                optimiser.velocity[name][...] = kept[f"velocity/{name}"]
+    step, losses, begun = PlainStep(net, optimiser), [], time.perf_counter()
+    with TileFeed(slices, s, done + 1) as feed:
+        for number in range(done + 1, s.steps + 1):
+            optimiser.lr = s.lr_at(number)
+            losses.append(step(feed.next_tile()))
+            if not np.isfinite(losses[-1]):
+                raise SystemExit(f"the loss became {losses[-1]} at step {number}")
+            if number % 500 == 0 or number == s.steps:
+                line = f"{number},{np.mean(losses[-500:]):.4f},{time.perf_counter() - begun:.0f}"
+                print(line, flush=True)
+                with (out / "log.csv").open("a") as log:
+                    log.write(line + "\n")
+                save(state, net, optimiser, number)
+                save_weights(out / "last.safetensors", net, tile=s.tile, step=number)
+
+
+def save(path, net, optimiser, step):
+    """Write all that the next step depends on, whole or not at all."""
+    from tinyunet._files import atomic_write
+
+    arrays = {f"params/{name}": value for name, value in net.params.items()}
+    arrays |= {f"velocity/{name}": value for name, value in optimiser.velocity.items()}
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, step=step, **arrays)
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    trains = commands.add_parser("train", help="train, or go on with it")
+    trains.add_argument("--threads", type=int, default=2)
+    for one in (trains, commands.add_parser("score", help="choose thresholds, score, write card")):
+        one.add_argument("folder", help="with the sequences 01 and 02")
+        one.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    arguments = parser.parse_args()
+    if arguments.command == "train":
+        train(arguments.folder, arguments.out, arguments.threads)
+    else:
+        score(arguments.folder, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
