@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
