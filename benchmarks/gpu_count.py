@@ -27,19 +27,20 @@ BARS = {(64, "float32"): 0.70, (64, "tf32"): 1.00, (64, "bf16"): 1.20, (16, "flo
 OF_COPY = 0.9  # that a kernel of ours should reach
 PRODUCTS = {"float32": 50e12, "tf32": 300e12, "bf16": 550e12}  # cuBLAS, large products, both cards
 GAP = 1.5e-6  # seconds between two kernels of a graph
+OF_LAYER = 7  # kernels of PyTorch's: y, bias, ReLU; dy of the ReLU, dbias, dx, dweight
 PROCESSORS, CLOCK = 132, 1.7e9  # multiprocessors, each with four schedulers; Hz
 RESIDENT = 2  # blocks of a tensor-core kernel on a multiprocessor, by its registers and memory
 OF_UNITS = 0.62  # of a Hopper card's tensor-core rate mma.sync reaches; all of it needs wgmma
 UNITS = {"tf32": 494e12, "bf16": 989e12}
 OF_ISSUE = 0.75  # of the instructions that could be issued
-# The loops' machine code for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
+# The loops of nvcc 13.0 for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
 LOOPS = {
-    "conv_tf32_128": (206, 32),
-    "conv_tf32_64": (165, 16),
+    "conv_tf32_128": (193, 32),
+    "conv_tf32_64": (154, 16),
     "filters_tf32_128": (325, 32),
     "filters_tf32_64": (284, 16),
-    "conv_bf16_128": (206, 32),
-    "conv_bf16_64": (165, 16),
+    "conv_bf16_128": (193, 32),
+    "conv_bf16_64": (154, 16),
     "filters_bf16_128": (170, 32),
     "filters_bf16_64": (194, 16),
 }
@@ -78,7 +79,7 @@ def pytorch_estimate(size, base, precision, card):
     parameters = sum(layer.weights for layer in walk)
     moved = item * numbers + 28 * parameters
     operations = sum(3 * layer.product() for layer in walk)
-    passes = moved / (OF_COPY * COPY[card])
+    passes = moved / (OF_COPY * COPY[card]) + OF_LAYER * len(walk) * GAP
     if precision == "float32":
         rates = (2.25 * PRODUCTS["float32"] * 0.9, PRODUCTS["float32"] * 0.9)
     else:
@@ -116,7 +117,8 @@ def kernel_table(counted, precision, resources):
     for kernel in kernels:
         known, row = resources.get(kernel), counted[first][precision].get(kernel)
         sizes = f"{known.registers} | {known.stack}, {known.spills}" if known else " | "
-        work = f"{row[0]} | {row[1] / 1e6:.0f} | {row[2] / 1e9:.1f}" if row else " | | "
+        done = f"{row[2] / 1e9:.1f}" if row and row[2] else ""
+        work = f"{row[0]} | {row[1] / 1e6:.0f} | {done}" if row else " | | "
         rows = [counted[one][precision].get(kernel) for one in works]
         cells = [_times(row[3]) if row else "" for row in rows]
         yield f"| `{kernel}` | {sizes} | {work} | {' | '.join(cells)} |"
