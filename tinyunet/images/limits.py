@@ -58,3 +58,25 @@ def check_page(
             f"{what}, {allocated} bytes once decoded, more than the {PAGE_BYTES} that are read "
             "from a page: save it as uncompressed TIFF of 8 bits or more, which is read in parts"
         )
+
+
+def check_stack(path: str, slices: int, nbytes: int) -> None:
+    """Refuse a stack whose pages would be too many to be in memory together.
+
+    Parameters
+    ----------
+    path : str
+        For the message.
+    slices, nbytes : int
+        How many slices, and the bytes of all of them once decoded.
+
+    Raises
+    ------
+    ValueError
+        Beyond `READ_BYTES`.
+    """
+    if nbytes > READ_BYTES:
+        raise ValueError(
+            f"{path}: {slices} slices are {nbytes} bytes, more than the {READ_BYTES} that are read "
+            "at once: train on a part of the stack"
+        )

@@ -126,7 +126,7 @@ def test_plain_operations_are_not_recorded_and_agree(rng):
 def test_a_recorded_step_takes_weights_and_numbers_or_does_without(rng):
     step = _graph_step()
     x, labels, _ = _batch(rng)
-    drawn = np.random.default_rng(3).random((2, 10, 6, 10), dtype=np.float32)
+    drawn = np.random.default_rng(3).random((2, 10, 8, 12), dtype=np.float32)
     loss = float(step.step(x, labels, drawn=drawn))
     one_by_one = _net()
     one_by_one.rng = np.random.default_rng(3)
@@ -148,7 +148,7 @@ def test_numbers_are_drawn_ahead_and_a_generator_that_moved_is_followed(rng):
         if number == 2:  # somebody else draws in between
             assert step.net.rng.random() == expected.random()
         step.step(*_batch(rng))
-        assert_array_equal(drawn[-1], expected.random((2, 10, 6, 10), dtype="float32"))
+        assert_array_equal(drawn[-1], expected.random((2, 10, 8, 12), dtype="float32"))
     assert step.net.rng.bit_generator.state == expected.bit_generator.state
 
 
@@ -159,7 +159,7 @@ def test_a_recorded_step_refuses_other_shapes_and_networks(rng):
         step.step(x[..., 1:], labels, weights)
     with pytest.raises(ValueError, match=r"^labels has shape"):
         step.step(x, labels[:1], weights)
-    with pytest.raises(ValueError, match=r"^drawn has shape \(3,\), not \(2, 10, 6, 10\)"):
+    with pytest.raises(ValueError, match=r"^drawn has shape \(3,\), not \(2, 10, 8, 12\)"):
         step.step(x, labels, weights, np.zeros(3, np.float32))
     with pytest.raises(ValueError, match="images of 1 channels: the network takes 2"):
         GraphStep(step.net, step.optimiser, (1, 1, 28, 36))
