@@ -98,7 +98,7 @@ def test_one_pixel_is_the_least_that_can_be_asked_for():
     assert geometry.input_size(1, 5) == 188
     with pytest.raises(ValueError, match=r"^output 0 is not at least 1 pixel$"):
         geometry.input_size(0, 1)
-    with pytest.raises(ValueError, match=r"^size 4 does not fit depth 1: the nearest sizes are 5$"):
+    with pytest.raises(ValueError, match=r"^size 4 does not fit depth 1: the nearest size is 5$"):
         geometry.check_size(4, 1)
 
 

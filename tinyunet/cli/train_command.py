@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from tinyunet._text import plural
 from tinyunet.cli import common
 from tinyunet.cli.parser import add_command
 from tinyunet.images import Dataset
@@ -264,7 +265,7 @@ def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
     if result.interrupted is not None:
         print(f"stopped after step {result.steps}: go on with --resume")
     else:
-        print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
+        print(f"{plural(result.steps, 'step')} in {folder}, the last loss {result.loss:.4f}")
     if result.best is not None:
         print(
             f"best validation: loss {result.best.loss:.4f}, "
