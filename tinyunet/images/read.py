@@ -215,8 +215,8 @@ def read_pair(
         stack = open_stack(images, in_channels)
         if len(stack) != len(label_stack):
             raise ValueError(
-                f"{labels}: has {plural(len(label_stack), 'slice')}, {images} has {len(stack)}: wanted one "
-                "label a slice"
+                f"{labels}: has {plural(len(label_stack), 'slice')}, {images} has {len(stack)}: "
+                "wanted one label a slice"
             )
         places = match(label_stack, stack)
         kind = "classes" if kind == "auto" else kind
