@@ -63,7 +63,7 @@ def test_the_formulas_equal_a_walk_through_the_layers(depth):
 def test_misfits_are_refused_with_the_nearest_sizes():
     with pytest.raises(ValueError, match=r"size 570 does not fit depth 5: .* are 556 and 572"):
         geometry.output_size(570, 5)
-    with pytest.raises(ValueError, match=r"tile 187 does not fit depth 5: .* are 188$"):
+    with pytest.raises(ValueError, match=r"tile 187 does not fit depth 5: .* is 188$"):
         geometry.check_size(187, 5, "tile")
     with pytest.raises(ValueError, match="depth 0"):
         geometry.margin(0)

@@ -152,7 +152,8 @@ class Results:
             page = probabilities[1] if two else probabilities.argmax(axis=0).astype(np.uint8)
             wanted["probabilities"](self.image_names[place], page)
         pictures = any(kind in wanted for kind in PICTURES)
-        labels = table = None
+        labels: Array | None = None
+        table: Array | None = None
         if "masks" in wanted or (pictures and not self.show_cells):
             labels = self._classes_of(probabilities)
             self._pixels += np.bincount(labels.ravel(), minlength=len(probabilities))
@@ -164,6 +165,8 @@ class Results:
             self.counts[self.image_names[place]] = int(labels.max())
             if "cells" in wanted:
                 wanted["cells"](self._cells_name(place), labels)
+        if labels is None:
+            return
         if "overlays" in wanted:
             width = max(1, round(min(labels.shape) / 500))
             wanted["overlays"](name, draw_contours(image, labels, table, width))
