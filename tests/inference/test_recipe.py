@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyunet.inference import postprocess
+from tinyunet.inference.cores import cores_to_cells
 from tinyunet.inference.postprocess import probabilities_to_cells
 from tinyunet.inference.recipe import DEFAULTS, Recipe
 
@@ -38,16 +38,16 @@ def test_a_round_trip():
     assert again == Recipe(settings={**DEFAULTS, "threshold": 0.3}, objects=True, chosen="x")
 
 
-def test_other_functions_get_all_classes(monkeypatch, probabilities):
-    def classes_to_cells(probabilities, seed=0.5):
-        return (probabilities[1] > seed).astype(np.int32)
-
-    monkeypatch.setattr(postprocess, "classes_to_cells", classes_to_cells, raising=False)
-    recipe = Recipe.from_dict({"function": "classes_to_cells", "settings": {"seed": 0.6}})
-    assert recipe.settings == {"seed": 0.6}
-    assert np.array_equal(recipe.cells(probabilities), probabilities[1] > 0.6)
+def test_other_functions_get_all_classes(probabilities):
+    p = np.concatenate([probabilities / 2, 0.5 - probabilities[:1] / 4])
+    p /= p.sum(axis=0)
+    recipe = Recipe.from_dict({"function": "cores_to_cells", "settings": {"core": 0.4}})
+    assert recipe.settings == {"core": 0.4}
+    expected = cores_to_cells(p, core=0.4)
+    assert expected.max() > 1
+    assert np.array_equal(recipe.cells(p), expected)
     assert recipe.threshold == 0.5
-    with pytest.raises(ValueError, match="classes_to_cells takes no grow: seed"):
+    with pytest.raises(ValueError, match="cores_to_cells takes no grow: threshold, core"):
         recipe.changed(grow=1)
 
 

@@ -14,7 +14,7 @@ Lesson: lessons/11-training.md.
 """
 
 from tinyunet.images.dataset import Dataset
-from tinyunet.images.normalise import mean_and_std, normalise
+from tinyunet.images.normalise import compress, mean_and_std, normalise
 from tinyunet.images.read import read_images, read_labels, read_pair, read_segmentation
 from tinyunet.images.stack import Stack, open_stack
 from tinyunet.images.synthetic import synthetic_cells, synthetic_membranes
@@ -26,6 +26,7 @@ __all__ = [
     "FolderWriter",
     "Stack",
     "StackWriter",
+    "compress",
     "mean_and_std",
     "normalise",
     "open_stack",

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinyunet.arrays import Array
-from tinyunet.inference import postprocess
+from tinyunet.inference.cores import cores_to_cells
+from tinyunet.inference.postprocess import probabilities_to_cells
 
 PLAIN = "probabilities_to_cells"
 DEFAULTS = {"threshold": 0.5, "min_size": 20, "border": 2, "grow": 0}
@@ -19,7 +20,7 @@ DEFAULTS = {"threshold": 0.5, "min_size": 20, "border": 2, "grow": 0}
 
 @dataclass(frozen=True)
 class Recipe:
-    """A function of `postprocess.py` and its settings.
+    """A function that makes cells, and its settings.
 
     Attributes
     ----------
@@ -135,8 +136,8 @@ class Recipe:
 
 
 def _find(name: str) -> Callable[..., Array]:
-    """The function of `postprocess.py` of that name."""
-    function = getattr(postprocess, str(name), None)
-    if not str(name).endswith("_to_cells") or not callable(function):
+    """The function of that name that makes cells."""
+    functions = {one.__name__: one for one in (probabilities_to_cells, cores_to_cells)}
+    if name not in functions:
         raise ValueError(f"there is no function {name!r} that makes cells")
-    return function
+    return functions[name]
