@@ -203,6 +203,11 @@ class Results:
         number = not self.stack.named and len(self.stack) > 1
         return f"mask{int(name):03d}" if number else result_name(name)
 
+    @property
+    def thresholded(self) -> bool:
+        """Whether anything was made with a threshold."""
+        return bool(self.counts) or (len(self._pixels) == 2 and bool(self._pixels.any()))
+
     def shares(self) -> list[dict[str, Any]]:
         """How much of all pixels each class has; empty where no masks were made."""
         total = int(self._pixels.sum())
