@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.cli import common
+from tinyunet.cli import common, predict_volume
 from tinyunet.geometry import check_size
 from tinyunet.images import FolderWriter, Stack, StackWriter, normalise, open_stack
 from tinyunet.images._text import few
@@ -55,8 +55,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--weights", choices=("best", "last"), help="of the run (best if it has one)"
     )
+    predict_volume.add_options(parser)
     common.add_device(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, default=parser.get_default)
 
 
 def weights_file(path: str | Path, which: str | None = None) -> Path:
@@ -78,6 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     from tinyunet.training.checkpoint import load_network
 
     common.use_threads(arguments)
+    if predict_volume.is_volume(arguments.images):
+        return predict_volume.run(arguments, arguments.default)
+    predict_volume.check_no_scheduler(arguments)
     out, cells = _outputs(arguments)
     net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), arguments.device)
     _check_numbers(arguments, net)

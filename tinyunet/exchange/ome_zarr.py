@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyunet._files import printable
 from tinyunet.exchange._libraries import needs
 
 ORDER = "tczyx"
@@ -73,7 +74,13 @@ class Plane:
     def __getitem__(self, key: Any) -> np.ndarray:
         asked = dict(zip("cyx", (*key, slice(None))[:3], strict=True))
         index = [asked.get(axis, self._place.get(axis)) for axis in self._volume.axes]
-        window = np.asarray(self._volume.array[tuple(index)])
+        try:
+            window = np.asarray(self._volume.array[tuple(index)])
+        except (RuntimeError, ValueError, OSError) as error:  # of the codecs, and of the disk
+            raise ValueError(
+                f"{self._volume.path}: a chunk of plane {tuple(self._place.values())} cannot be "
+                f"read: {printable(error)}"
+            ) from error
         return window if "c" in self._volume.axes else window[None]
 
 

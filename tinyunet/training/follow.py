@@ -73,9 +73,9 @@ def follow(
                 optimiser.lr = mine.lr_at(step)
                 net.rng = np.random.default_rng((mine.seed, step, ranks.rank, 1))  # drop-out
                 loss = float(take_step(tile))
+                done, stop.signal = decide(False, stop.signal, ranks)
                 if not np.isfinite(loss):
                     raise DivergedError(f"the loss became {loss} at step {step}")
-                done, stop.signal = decide(False, stop.signal, ranks)
                 ending = done or stop.signal is not None
     return stop.signal
 

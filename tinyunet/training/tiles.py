@@ -247,7 +247,9 @@ class TileFeed:
 
     def _submit(self) -> None:
         if self._next <= self.settings.steps:
-            self._ready.append(self._pool.submit(self._draw, self.slices, self.settings, self._next))
+            self._ready.append(
+                self._pool.submit(self._draw, self.slices, self.settings, self._next)
+            )
             self._next += 1
 
     def close(self) -> None:
