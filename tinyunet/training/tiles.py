@@ -151,7 +151,8 @@ def draw_tile(
     Tile
         x (1, C, T, T) float32, labels (1, t, t) uint8, weight map (1, t, t) float32 or None.
     """
-    rng = np.random.default_rng((settings.seed, step, *([rank] if rank else [])))
+    others = [rank] if rank else []
+    rng = np.random.default_rng((settings.seed, step, *others))
     chosen = slices[int(rng.integers(len(slices)))]
     output = geometry.output_size(settings.tile, settings.depth)
     sample = random_transform(
