@@ -1,4 +1,4 @@
-"""What an sdist and a wheel hold: all that tests and lessons need, and nothing that users do not."""
+"""What an sdist and a wheel hold: all that tests and lessons need, and no more than users do."""
 
 import os
 import re
