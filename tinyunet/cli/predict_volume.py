@@ -5,29 +5,17 @@ Lesson: lessons/10-overlap-tile.md.
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tinyunet._progress import Progress
 from tinyunet._text import duration, plural, size_text
 from tinyunet.cli import common
-from tinyunet.training.checkpoint import find_weights
+from tinyunet.cli.predict_results import KINDS
+from tinyunet.networks import Model
 
-# Options that mean nothing for a volume. (Its values are probabilities, its planes are all.)
-_OTHERS = {
-    "cells": "--cells",
-    "masks": "--masks",
-    "overlays": "--overlays",
-    "colours": "--colours",
-    "slices": "--slices",
-    "classes_file": "--classes-file",
-    "threshold": "--threshold",
-    "min_size": "--min-size",
-    "border": "--border",
-    "grow": "--grow",
-    "overwrite": "--overwrite",
-}
+# Options that mean nothing for a volume: its values are probabilities, its planes are all.
+_OTHERS = ("slices", "overwrite", "classes_file", "threshold", "min_size", "border", "grow")
 
 
 def is_volume(path: str | Path) -> bool:
@@ -53,12 +41,11 @@ def check_no_scheduler(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--scheduler is for OME-Zarr volumes: {arguments.images} is none")
 
 
-def run(arguments: argparse.Namespace, default: Callable[[str], Any]) -> int:
+def run(arguments: argparse.Namespace, model: Model) -> int:
     """Predict a volume, or what an earlier run of the same prediction left of it."""
     from tinyunet.exchange.volume import predict_volume
 
-    _check(arguments, default)
-    weights = find_weights(arguments.run_folder, arguments.weights)
+    _check(arguments)
     begun = time.monotonic()
     with Progress(1.0) as bar:
 
@@ -66,7 +53,7 @@ def run(arguments: argparse.Namespace, default: Callable[[str], Any]) -> int:
             bar.update(done / total, f"{done:,} of {plural(total, 'block')}")
 
         told = predict_volume(
-            weights,
+            model.weights,
             arguments.images,
             arguments.out,
             arguments.tile,
@@ -75,7 +62,7 @@ def run(arguments: argparse.Namespace, default: Callable[[str], Any]) -> int:
             arguments.device,
         )
     taken = duration(time.monotonic() - begun)
-    if getattr(arguments, "json", False):
+    if arguments.json:
         common.as_json({**told, "volume": str(arguments.images), "out": str(arguments.out)})
         return 0
     before = told["blocks"] - told["computed"]
@@ -87,13 +74,12 @@ def run(arguments: argparse.Namespace, default: Callable[[str], Any]) -> int:
     return 0
 
 
-def _check(arguments: argparse.Namespace, default: Callable[[str], Any]) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     """Raise ValueError for what does not go with a volume."""
-    for name, flag in _OTHERS.items():
-        if getattr(arguments, name, None) != default(name):
+    for name in (*_OTHERS, "average", *(kind for kind in KINDS if kind != "out")):
+        if getattr(arguments, name) != arguments.default(name):
+            flag = "--" + name.replace("_", "-")
             raise ValueError(f"{flag} does not go with a volume: {arguments.images}")
-    if arguments.average != 1:
-        raise ValueError(f"--average does not go with a volume: {arguments.images}")
     if not arguments.out:
         raise ValueError("--out OUT.zarr is missing: where the volume's prediction is to go")
     out, volume = Path(arguments.out), Path(arguments.images)

@@ -84,13 +84,15 @@ class Plane:
         return window if "c" in self._volume.axes else window[None]
 
 
-def open_volume(path: str | Path) -> Volume:
+def open_volume(path: str | Path, warn: bool = True) -> Volume:
     """Open an OME-Zarr image, or a plain Zarr array of two or three axes.
 
     Parameters
     ----------
     path : str or Path
         The folder of the group or array.
+    warn : bool, optional
+        Whether to tell of chunks that were never written.
 
     Returns
     -------
@@ -124,7 +126,8 @@ def open_volume(path: str | Path) -> Volume:
         axes, array, scales = _full_resolution(path, node)
     if array.dtype.kind not in "buif" or 0 in array.shape:
         raise ValueError(f"{path}: holds {array.dtype} {array.shape}: wanted real numbers")
-    _warn_of_missing_chunks(path, array)
+    if warn:
+        _warn_of_missing_chunks(path, array)
     return Volume(array, axes, path, scales)
 
 

@@ -100,6 +100,11 @@ def predict_volume(
     if scheduler is not None:
         device = "cpu" if device == "auto" else device
     net = _network(str(weights), "cpu" if scheduler is not None else device, False)
+    if net.normalisation == "compressed":
+        raise ValueError(
+            f"{weights}: its images are compressed by their percentiles, which takes whole planes: "
+            "predict them as images, not as a volume"
+        )
     volume = open_volume(source)
     if volume.channels != net.in_channels:
         raise ValueError(
@@ -158,7 +163,7 @@ def _network(weights: str, device: str, one_thread: bool) -> UNet:
 
 @lru_cache(maxsize=1)
 def _open(source: str) -> Volume:
-    return open_volume(source)
+    return open_volume(source, warn=False)  # whoever asked for the prediction was told
 
 
 def predict_block(job: Job, block: Block) -> str:
