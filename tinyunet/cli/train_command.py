@@ -5,7 +5,6 @@ Lesson: lessons/11-training.md.
 
 import argparse
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +227,7 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0, or 128 and the number of the signal that ended the run.
     """
     from tinyunet.arrays import select_device
+    from tinyunet.cli.training import report
     from tinyunet.training.parallel import find_ranks
 
     common.use_threads(arguments)
@@ -281,34 +281,3 @@ def _follow(arguments: argparse.Namespace, device: Device, ranks: Ranks) -> int:
 
     signal = follow(_read(arguments), said(arguments), device, ranks)
     return 0 if signal is None else 128 + signal
-
-
-def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
-    """Print how the run ended.
-
-    Parameters
-    ----------
-    result : TrainingResult
-        How it did.
-    folder : Path
-        The run folder.
-    as_json : bool
-        Whether a program reads it.
-    """
-    if as_json:
-        common.as_json({**dataclasses.asdict(result), "run": str(folder)})
-        return
-    if result.interrupted is not None:
-        print(f"stopped after step {result.steps}: go on with --resume")
-    else:
-        print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
-    if result.best is not None:
-        print(
-            f"best validation: loss {result.best.loss:.4f}, "
-            f"{100 * result.best.pixel_error_rate:.2f} % of the pixels wrong, at step "
-            f"{result.best.step}"
-        )
-    print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
-    print(f"report: {folder / 'report.html'}")
-    if result.interrupted is None:
-        print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")
