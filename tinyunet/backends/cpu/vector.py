@@ -31,47 +31,28 @@ if numba is not None:
     _SHORT = ir.IntType(32)
     _FLOATS = ir.VectorType(ir.FloatType(), VECTOR)
     _SHORTS = ir.VectorType(_SHORT, VECTOR)
+    _CONTRACT = ("contract",)  # lets LLVM make one instruction of a product and a sum
 
 
 class Vector(Traced):
-    """Sixteen float32 numbers.
-
-    A product and the sum that it goes into become one instruction with one rounding, where the
-    processor has it. In a sum of two products only one of them can; which, is said here: the
-    second. Left to LLVM (its flag "contract"), that choice and the last digits differ between its
-    releases.
-    """
-
-    factors = None  # LLVM's values, where this is a product
+    """Sixteen float32 numbers."""
 
     @staticmethod
     def constant(number):
         """LLVM's value of a plain number, sixteen times."""
         return ir.Constant(_FLOATS, [float(np.float32(number))] * VECTOR)
 
-    def __mul__(self, other):
-        product = self.do("fmul", other)
-        product.factors = self.value, self.of(other)
-        return product
-
     def __add__(self, other):
-        if factors := _factors(other):
-            return _multiply_add(*factors, self.value)
-        if self.factors:
-            return _multiply_add(*self.factors, self.of(other))
-        return self.do("fadd", other)
+        return self.do("fadd", other, flags=_CONTRACT)
 
     def __sub__(self, other):
-        if factors := _factors(other):
-            return _multiply_add(_minus(factors[0]), factors[1], self.value)
-        if self.factors:
-            return _multiply_add(*self.factors, _minus(self.of(other)))
-        return self.do("fsub", other)
+        return self.do("fsub", other, flags=_CONTRACT)
 
-    def __rsub__(self, other):  # a plain number minus this vector
-        if self.factors:
-            return _multiply_add(_minus(self.factors[0]), self.factors[1], self.of(other))
-        return self.do("fsub", other, turned=True)
+    def __rsub__(self, other):
+        return self.do("fsub", other, turned=True, flags=_CONTRACT)
+
+    def __mul__(self, other):
+        return self.do("fmul", other, flags=_CONTRACT)
 
     def __gt__(self, other):
         return Condition(builder().fcmp_ordered(">", self.value, self.of(other)))
@@ -82,21 +63,20 @@ class Vector(Traced):
     __radd__, __rmul__ = __add__, __mul__
 
 
+class Rounded(Vector):
+    """Sixteen numbers whose products are rounded before they are added.
+
+    In a sum of two products only one can be fused with the addition. LLVM chooses, and its releases
+    choose differently; so where such sums decide the last digits, nothing is fused.
+    """
+
+    def __mul__(self, other):
+        return self.do("fmul", other)
+
+    __rmul__ = __mul__
+
+
 # Arithmetic ---------------------------------------------------------------------------------------
-def _factors(other):
-    """The factors of what may be a product."""
-    return other.factors if isinstance(other, Vector) else None
-
-
-def _minus(value):
-    return builder().fneg(value)
-
-
-def _multiply_add(a, b, c):
-    """a·b + c."""
-    return Vector(_call("llvm.fmuladd.v16f32", _FLOATS, a, b, c))
-
-
 def zeros():
     """Sixteen zeros."""
     return Vector(Vector.constant(0))
