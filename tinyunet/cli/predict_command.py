@@ -33,7 +33,6 @@ any other a folder of one file a slice. What is there already is not touched wit
 """
 EXAMPLES = (
     ("tinyunet predict RUN images.tif --out probabilities.tif", "probabilities, a page a slice"),
-    ("tinyunet predict RUN volume.zarr --out out.zarr", "a volume that fits no memory"),
     (
         "tinyunet predict RUN photos/ --masks masks/ --overlays overlays/",
         "masks, and their contours on the images, as PNG",

@@ -28,12 +28,12 @@ class numbers (--classes), or object numbers (--instances).
 RUN becomes a folder with the log, curves.png, the last and the best weights, and report.html. A run
 that was stopped or killed goes on with --resume and ends bit for bit where it would have ended.
 
-Started by mpirun, its processes learn together, a tile each a step (tinyunet[parallel]).
+Started by `mpirun -n 4`, four processes, or four GPUs, learn together, a tile each a step
+(tinyunet[parallel]).
 """
 EXAMPLES = (
     ("tinyunet train images.tif labels.tif --out RUN --val 20% --base 16", "a small network"),
     ("tinyunet train images.tif labels.tif --out RUN --resume --steps 9000", "go on for longer"),
-    ("mpirun -n 4 tinyunet train images.tif labels.tif --out RUN", "four processes, or four GPUs"),
 )
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
     (
