@@ -109,9 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"slices {first}:{end} asked, {arguments.images} has {len(stack)}")
     chosen = range(first, end)
     _check_pages(stack, chosen)
-    _announce(arguments, model, recipe)
     results = Results(places, recipe, classes, stack, chosen)
     _predict(arguments, net, results)
+    _explain(arguments, model, recipe, results)
     _report(arguments, results, recipe)
     return 0
 
@@ -146,16 +146,6 @@ def _check_pages(stack: Stack, chosen: range) -> None:
             stack.page(index)
 
 
-def _announce(arguments: argparse.Namespace, model: Model, recipe: Recipe) -> None:
-    """Say what was decided elsewhere: by the network's card, or on the slices of its run."""
-    if model.card is not None:
-        size = model.card.typical_diameter
-        told = f"; made for objects about {size:g} pixels across" if size else ""
-        common.note(f"{model.card.name}: {model.card.title}{told}")
-    elif recipe.chosen and arguments.threshold is None:
-        common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
-
-
 def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None:
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
@@ -168,6 +158,16 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None
             results.write(place, pages.image, probabilities)
 
         predict_stack(net, pages, take, arguments.tile, average=arguments.average, progress=True)
+
+
+def _explain(arguments: argparse.Namespace, model: Model, recipe: Recipe, results: Results) -> None:
+    """Say what was decided elsewhere: by the network's card, or on the slices of its run."""
+    if model.card is not None:
+        size = model.card.typical_diameter
+        told = f"; made for objects about {size:g} pixels across" if size else ""
+        common.note(f"{model.card.name}: {model.card.title}{told}")
+    elif recipe.chosen and arguments.threshold is None and results.thresholded:
+        common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
 
 
 def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> None:

@@ -123,7 +123,7 @@ def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
     if result.interrupted is not None:
         print(f"stopped after step {result.steps}: go on with --resume")
     else:
-        print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
+        print(f"{plural(result.steps, 'step')} in {folder}, the last loss {result.loss:.4f}")
     if result.best is not None:
         print(
             f"best validation: loss {result.best.loss:.4f}, "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import ctc
 from tinyunet.images._formats import warn_of_others
@@ -214,8 +215,8 @@ def read_pair(
         stack = open_stack(images, in_channels)
         if len(stack) != len(label_stack):
             raise ValueError(
-                f"{labels}: has {len(label_stack)} slices, {images} has {len(stack)}: wanted one "
-                "label a slice"
+                f"{labels}: has {plural(len(label_stack), 'slice')}, {images} has {len(stack)}: "
+                "wanted one label a slice"
             )
         places = match(label_stack, stack)
         kind = "classes" if kind == "auto" else kind

@@ -141,25 +141,25 @@ class _Run:
     def __init__(self, plan: Plan, folder: RunFolder, observer: Observer, ranks: Ranks) -> None:
         self.plan, self.folder, self.observer, self.ranks = plan, folder, observer, ranks
         self.settings = s = plan.settings
-        self.training = prepare_slices(plan.training, s)
-        self.validation = prepare_slices(plan.validation, s)
         self.net = UNet(*plan.shape, s.dropout, s.seed, device=plan.device)
         self.net.normalisation = "image"
         self.optimiser = SGD(self.net.params, s.lr, s.momentum)
         self.take_step = make_step(self.net, self.optimiser, s.tile, ranks)
         self.progress = state.Progress()
-        self.watch = CollapseWatch(self.training, s.lr)
         # (step, loss, tile) of the steps that were started and whose loss was not looked at yet
         self._started: deque[tuple[int, SupportsFloat, Tile]] = deque()
 
     def start_or_resume(self, command: str | None) -> None:
         """Take up the folder's run where its last checkpoint left it, or begin one."""
         folder, fingerprint = self.folder, self.plan.fingerprint
-        if not folder.resuming or self._check_same_run().steps != self.settings.steps:
-            folder.write_settings(self.settings, fingerprint)
-        if folder.last.exists():
+        fresh = not folder.resuming or self._check_same_run().steps != self.settings.steps
+        if there := folder.last.exists():
             self.progress = state.load(folder, self.net, self.optimiser)
-        else:  # new, or killed before its first checkpoint
+        self.observer.begin(self.progress.step, self.settings.steps)
+        self._prepare()
+        if fresh:
+            folder.write_settings(self.settings, fingerprint)
+        if not there:  # new, or killed before its first checkpoint
             folder.open_log(0)
             self._save()
         if self.progress.step < self.settings.steps:
@@ -167,10 +167,15 @@ class _Run:
             add_to_history(folder.history_file, describe_start(*about))
         begin(self.net, self.optimiser, self.progress.step, self.ranks)
 
+    def _prepare(self) -> None:
+        """Make the weight maps; by now the observer may have compiled what makes them."""
+        self.training = prepare_slices(self.plan.training, self.settings)
+        self.validation = prepare_slices(self.plan.validation, self.settings)
+        self.watch = CollapseWatch(self.training, self.settings.lr)
+
     def loop(self, stop: Stop, seconds: float | None = None) -> TrainingResult:
         """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
         s, now, ending = self.settings, self.progress, False
-        self.observer.begin(now.step, s.steps)
         begun = time.perf_counter()
         until = float("inf") if seconds is None else begun + seconds
         workers = workers_beside_a_gpu() if self.net.device.is_gpu else 1
