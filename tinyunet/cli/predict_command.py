@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet.arrays import Array
-from tinyunet.cli import common
+from tinyunet.cli import common, predict_volume
 from tinyunet.cli.parser import add_command
 from tinyunet.cli.predict_results import KINDS, Places, Results
 from tinyunet.geometry import check_size
@@ -24,9 +24,9 @@ from tinyunet.nn.unet import UNet
 PURPOSE = "segment images of any size with a trained network"
 TEXT = """
 RUN is the folder of a run, a .safetensors file, or the name of a network that comes with the
-package (`tinyunet info` lists them). IMAGES is a TIFF stack, a picture, a folder of them, or a Cell
-Tracking sequence. Images are mirrored at their edges and cut into tiles that fit the memory; the
-result has no seams.
+package (`tinyunet info` lists them). IMAGES is a TIFF stack, a picture, a folder of them, a Cell
+Tracking sequence, or an OME-Zarr volume, whose result is one. Images are mirrored at their edges
+and cut into tiles that fit the memory; the result has no seams.
 
 Results keep the names of their images. A name ending in .tif becomes a stack of one page a slice,
 any other a folder of one file a slice. What is there already is not touched without --overwrite.
@@ -82,10 +82,11 @@ def add_to(commands: Any) -> None:
         metavar="N",
         help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1)",
     )
+    predict_volume.add_options(group)
     group = parser.add_argument_group("machine and output")
     common.add_device(group)
     common.add_json(group)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, default=parser.get_default)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,6 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     common.use_threads(arguments)
     model = find_model(arguments.run_folder, arguments.weights)
+    if predict_volume.is_volume(arguments.images):
+        return predict_volume.run(arguments, model)
+    predict_volume.check_no_scheduler(arguments)
     recipe = _recipe(arguments, model.recipe)
     places = Places(arguments, model)
     net, _ = load_network(model.weights, arguments.device)
