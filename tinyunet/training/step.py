@@ -63,7 +63,7 @@ def training_gradients(
     weights = None if weight_map is None else to(weight_map)
     with net.device.current():
         loss, loss_cache = nn.softmax_cross_entropy(logits, to(labels), weights)
-    dlogits = nn.softmax_cross_entropy_backward(loss_cache)
+        dlogits = nn.softmax_cross_entropy_backward(loss_cache)
     gradients = net.backward(dlogits, cache, consume=True)
     return loss, gradients
 
