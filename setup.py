@@ -46,6 +46,8 @@ setup(
         "tinyunet": [
             "py.typed",
             "images/*.json",
+            "networks/*.json",
+            "networks/*.safetensors",
             "backends/cuda/*.cu",
             "backends/cuda/*.cuh",
             "exercises/templates/*.py",

@@ -36,6 +36,7 @@ ROOMS = (
     "plot",
     "inference",  # before training: validation predicts
     "training",
+    "networks",
     "report",
     "exercises",
     "exchange",

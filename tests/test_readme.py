@@ -5,6 +5,9 @@ import io
 import re
 from pathlib import Path
 
+from tinyunet import networks
+from tinyunet.cli import build_parser
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -23,9 +26,38 @@ def test_the_ten_lines_print_their_numbers():
     assert all(abs(g - w) <= 0.02 * max(w, 1) for g, w in zip(got, wanted, strict=True)), got
 
 
+def test_the_ten_lines_are_ten():
+    program = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    lines = [line for line in program.splitlines() if line.strip()]
+    body = [line for line in lines if not line.startswith(("import ", "from "))]
+    assert len(body) == 10
+    assert "Three imports, and ten lines" in README
+    assert len(lines) - len(body) == 3
+
+
+def test_the_commands_can_be_typed():
+    """Every `tinyunet …` of a console block parses; what it names need not exist."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    parts = [part for block in blocks for line in block.splitlines() for part in line.split("&&")]
+    typed = [
+        part.partition("#")[0].split() for part in parts if part.strip().startswith("tinyunet")
+    ]
+    assert len(typed) >= 7
+    for words in typed:
+        assert build_parser().parse_args(words[1:]).command == words[1]
+    named = set(re.findall(r"^\| `tinyunet (\w+)", README, re.M))
+    named |= {"weightmap", "import", "notebooks"}  # each behind another one
+    assert named == set(build_parser().commands.choices)
+
+
+def test_networks_of_the_package_are_shown():
+    for name in networks.names():
+        assert f"tinyunet predict {name} IMAGES --out" in README
+
+
 def test_every_link_leads_somewhere():
     targets = re.findall(r"\]\(([^)]+)\)", README)
-    local = [target for target in targets if "://" not in target]
+    local = [target for target in targets if "://" not in target and not target.startswith("#")]
     assert local
     missing = [target for target in local if not (ROOT / target).exists()]
     assert missing == []

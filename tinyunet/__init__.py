@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from tinyunet import augment, geometry, images, metrics, nn
-from tinyunet.api import evaluate, load, predict, train
+from tinyunet.api import evaluate, load, predict, predict_cells, train
 from tinyunet.augment import elastic_deform, random_transform
 from tinyunet.inference.predict import predict_stack, predict_tiled
 from tinyunet.nn import gradcheck
@@ -42,6 +42,7 @@ __all__ = [
     "metrics",
     "nn",
     "predict",
+    "predict_cells",
     "predict_stack",
     "predict_tiled",
     "random_transform",

@@ -35,6 +35,41 @@ def test_half_way_labels_come_from_the_larger_index(body):
 
 
 @bodies
+def test_a_zoom_of_two_shows_every_second_distance(body):
+    """The middle stays, and a source pixel is two pixels of the output wide."""
+    image = rng().standard_normal((9, 11))
+    zoomed = Transform(size=(17, 21), centre=(4.0, 5.0), zoom=2.0)
+    got = apply_transform(zoomed, image, np.arange(99).reshape(9, 11), **body)
+    np.testing.assert_allclose(got.image[::2, ::2], image, atol=1e-12)
+    np.testing.assert_array_equal(got.labels[::2, ::2], np.arange(99).reshape(9, 11))
+    half = Transform(size=(5, 5), centre=(4.0, 5.0), angle=90.0, zoom=0.5)
+    np.testing.assert_allclose(
+        apply_transform(half, image, **body).image, np.rot90(image[::2, 1::2]), atol=1e-12
+    )
+
+
+def test_zoom_is_drawn_last_and_between_its_bounds():
+    """So that samples without it stay what they were before there was any."""
+    same = [draw_transform(rng(), (30, 30)), draw_transform(rng(), (30, 30), max_zoom=1.5)]
+    first, second = (transform.to_dict() for transform in same)
+    assert first.pop("zoom") == 1.0
+    assert second.pop("zoom") != 1.0
+    assert first == second
+    random = rng()
+    zooms = [draw_transform(random, (9, 9), max_zoom=1.5).zoom for _ in range(400)]
+    assert 1 / 1.5 <= min(zooms) < 0.7
+    assert 1.45 < max(zooms) <= 1.5
+    assert abs(np.log(zooms).mean()) < 0.05
+    for wrong in (0.9, np.inf, "x"):
+        with pytest.raises(ValueError, match="^max_zoom must be"):
+            draw_transform(rng(), (9, 9), max_zoom=wrong)
+    with pytest.raises(ValueError, match="^zoom must be"):
+        Transform(4, 1.5, zoom=0)
+    with pytest.raises(ValueError, match="flip, quarter turn or shift"):
+        on_pixels(Transform(4, 1.5, zoom=2))
+
+
+@bodies
 def test_labels_gain_no_value(body):
     """Instance numbers stay what they were, and negative ones too."""
     labels = rng().choice([-7, 0, 3, 2**40], (30, 41))
@@ -426,7 +461,7 @@ def test_a_transform_keeps_plain_numbers():
         *(bool, bool, float),
     ]
     rest = {"angle": 0.0, "flip": (False, False), "displacement": None, "spacing": None}
-    rest |= {"gain": 1.0, "offset": 0.0}
+    rest |= {"gain": 1.0, "offset": 0.0, "zoom": 1.0}
     assert Transform(4, 1.5).to_dict() == {"size": (4, 4), "centre": (1.5, 1.5), **rest}
     for wrong in ((5.5, 5), (1, 2, 3), (), None, (np.inf, 1)):
         with pytest.raises(ValueError, match="^size .* give one whole number or two, each at"):

@@ -22,13 +22,14 @@ from tinyunet.cli import build_parser, common, demo_command, main, train_command
 from tinyunet.images import StackWriter, normalise, read_segmentation
 from tinyunet.inference.postprocess import probabilities_to_cells
 from tinyunet.inference.predict import predict_tiled
-from tinyunet.metrics import iou, isbi2012, parted_pairs, seg
+from tinyunet.metrics import detection_table, iou, isbi2012, parted_pairs, seg
 from tinyunet.nn import gradcheck_table as checks
 from tinyunet.nn.memory import training_memory
 from tinyunet.training.checkpoint import load_checkpoint, load_network
 from tinyunet.training.log import read_log
 from tinyunet.training.loop import train
 from tinyunet.training.observer import TrainingResult
+from tinyunet.training.recipe_file import read_recipe
 from tinyunet.training.settings import Settings
 from tinyunet.training.settings_file import read_settings
 from tinyunet.weight_map import find_instances, separate_touching, weight_map
@@ -182,6 +183,7 @@ def test_sigterm_during_predict_leaves_nothing_half_written(made, tmp_path, monk
 
     out, cells = tmp_path / "p.tif", tmp_path / "cells"
     argv = ["predict", made.run, made.images, "--out", out, "--cells", cells, "--device", "cpu"]
+    argv += ["--overwrite"]
     out.write_bytes(b"an earlier result")
     monkeypatch.setattr(StackWriter, "append", append)
     handler = signal.getsignal(signal.SIGTERM)
@@ -254,10 +256,40 @@ def test_evaluate(made, tmp_path, capsys):
     )
     assert tinyunet_("evaluate", tmp_path / "p.tif", made.labels) == 0
     shown = capsys.readouterr().out
-    assert "slice 3" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    row = next(line for line in shown.splitlines() if line.startswith("3 "))
+    last = result["slices"][3]
+    assert row.split()[1:3] == [f"{last['pixel_error']:.4f}", f"{last['rand_error']:.4f}"]
     assert f"{'pixel error rate at 0.5 ↓':<28}{result['pixel_error_rate']:>12.6f}" in shown
     for name in ("v_rand_thinned", "v_info", "warping_error"):
         assert f"{result[name]:.6f}" in shown
+
+
+def test_evaluate_at_a_threshold_of_ones_own_and_of_a_run(made, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "p.tif", predictions(), photometric="minisblack")
+    argv = ["evaluate", tmp_path / "p.tif", made.labels]
+    truth = tiny_arrays()[1] > 0
+    assert tinyunet_(*argv, "--threshold", "0.35", "--json") == 0
+    result = json.loads(capsys.readouterr().out)["at_threshold"]
+    mask = predictions().astype(float) > 0.35
+    f_score = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+    wrong = (mask != truth).mean()
+    assert result == {
+        "threshold": 0.35,
+        "pixel_error_rate": pytest.approx(wrong),
+        "f_score": pytest.approx(f_score),
+    }
+    assert tinyunet_(*argv, "--run", made.run) == 0
+    said = capsys.readouterr()
+    chosen = read_recipe(made.run).threshold
+    assert (
+        f"threshold {chosen:g}: best F-score on 1 held-out slice (postprocessing.json)" in said.err
+    )
+    mask = predictions().astype(float) > chosen
+    words = f"{'pixel error rate there ↓':<28}{(mask != truth).mean():>12.6f}{chosen:>6g}"
+    assert words in said.out
+    assert tinyunet_(*argv, "--run", made.run, "--threshold", "1.5") == 2
+    assert "--threshold 1.5 is not in [0, 1)" in capsys.readouterr().err
 
 
 def test_evaluate_slices(made, tmp_path, capsys):
@@ -288,6 +320,7 @@ def test_evaluate_cells(tmp_path, capsys):
     assert result == {
         "seg": pytest.approx(seg(*pair)),
         "iou": pytest.approx(iou(*pair)),
+        "detection": detection_table(*pair),
         "parted": parted_pairs(*pair)[0],
         "touching": parted_pairs(*pair)[1],
         "frames": 2,
@@ -298,6 +331,10 @@ def test_evaluate_cells(tmp_path, capsys):
     assert out.startswith(f"SEG {result['seg']:.4f}\nIoU {result['iou']:.4f}\n")
     assert result["touching"] > result["parted"] >= 0
     assert f"touching pairs parted: {result['parted']} of {result['touching']}\n" in out
+    assert max(map(len, out.splitlines())) <= 80
+    (half,) = (line.split() for line in out.splitlines() if line.startswith("0.5 "))
+    first = result["detection"][0]
+    assert half[1:5] == [str(first[k]) for k in ("tp", "fp", "fn")] + [f"{first['f1']:.4f}"]
     assert tinyunet_(*argv, "--slices", "2:3", "--json") == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 1
 

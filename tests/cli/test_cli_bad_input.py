@@ -631,7 +631,7 @@ WEIGHTS = [
 ]
 
 PREDICT = [
-    ("no out", command("predict", run, images), "arguments are required: --out"),
+    ("no out", command("predict", run, images), "nothing to write: give --out, or one of --masks"),
     ("images missing", predict(images=new("gone.tif")), "gone.tif: no such file or folder"),
     (
         "out is a folder",
@@ -643,7 +643,7 @@ PREDICT = [
     (
         "out is a full folder",
         predict(run, images, folder("x", "mask000.tif")),
-        "x: is a file or not empty: name a new folder",
+        "x: is not empty: name a new folder, or give --overwrite",
     ),
     (
         "out and cells the same",
@@ -654,6 +654,32 @@ PREDICT = [
         "out in no folder",
         predict(run, images, "no/p.tif"),
         "no: no such folder to write p.tif into",
+    ),
+    ("out is there", predict(run, images, made("p.tif")), "p.tif: exists already: name a new file"),
+    (
+        "masks in a full folder",
+        command("predict", run, images, "--masks", folder("m", "0.png")),
+        "m: is not empty: name a new folder, or give --overwrite",
+    ),
+    (
+        "overlays in a file",
+        command("predict", run, images, "--overlays", new("o.png"), "--overwrite"),
+        "o.png: must be a folder, without an ending",
+    ),
+    (
+        "out twice",
+        predict(run, images, "p.tif", "--probabilities", new("q.tif")),
+        "--out and --probabilities are the same here",
+    ),
+    (
+        "a network's name misspelt",
+        command("predict", "nuclie", images, "--out", new("cells")),
+        "nuclie: no such run folder or file of weights",
+    ),
+    (
+        "classes file missing",
+        predict(run, images, "p.tif", "--classes-file", new("classes.csv")),
+        "classes.csv: No such file",
     ),
     ("out in a file", predict(run, images, lambda f: made("x")(f) / "p.tif"), "x: no such folder"),
     ("out is the input", predict(run, images, images), "images.tif: is an input of this command"),
@@ -685,12 +711,12 @@ PREDICT = [
     (
         "cells in a file",
         predict(run, images, "p.tif", "--cells", made("cells")),
-        "cells: is a file or not empty",
+        "cells: is a file: name a new folder",
     ),
     (
         "cells in a full folder",
         predict(run, images, "p.tif", "--cells", folder("cells", "mask000.tif")),
-        "cells: is a file or not empty: name a new folder",
+        "cells: is not empty: name a new folder, or give --overwrite",
     ),
     (
         "cells in no folder",

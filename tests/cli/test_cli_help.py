@@ -1,12 +1,13 @@
 """Help says what a command is for and ends with examples; near misses get a suggestion."""
 
+import argparse
 import re
 
 import pytest
 
 from tinyunet.cli import build_parser, main, parser
 
-OWN = ("demo", "train", "report", "info", "gradcheck")
+COMMANDS = sorted(build_parser().commands.choices)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def test_the_bare_command_prints_the_overview(capsys):
     assert "first steps:\n  tinyunet demo" in out
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_begins_with_the_purpose_and_ends_with_two_examples(commands, name):
     text = commands[name].format_help()
     lines = text.splitlines()
@@ -36,13 +37,26 @@ def test_help_begins_with_the_purpose_and_ends_with_two_examples(commands, name)
     assert max(map(len, lines)) <= parser.WIDTH
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_examples_can_be_typed(commands, name):
     """Each parses; what they name need not exist."""
     text = commands[name].format_help()
     for line in text[text.index("examples:") :].splitlines():
         if line.startswith("  tinyunet"):
             build_parser().parse_args(line.split()[1:])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(commands, name):
+    for action in commands[name]._actions:
+        assert action.help, f"{name} {action.option_strings or action.dest}"
+        if action.type in (int, float) and action.help != argparse.SUPPRESS:
+            assert action.metavar, f"{name} {action.option_strings}: of which unit or kind?"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json_but_the_one_that_serves(commands, name):
+    assert ("--json" in commands[name].format_help()) == (name != "book")
 
 
 def test_options_stand_in_groups_with_their_defaults(commands):
@@ -72,6 +86,8 @@ def test_options_stand_in_groups_with_their_defaults(commands):
         (["train", "i", "l", "--out", "r", "--baes=3"], "--base"),
         (["train", "i", "l", "--out", "r", "--batch-size", "3"], "--tile (a step learns from"),
         (["info", "--deep", "3"], "--depth"),
+        (["predict", "r", "i", "--colors", "d"], "--colours"),
+        (["predict", "r", "i", "--mask", "d", "--tresh", "1"], "--threshold"),
         (["demo", "--second", "3", "--sedonds", "4"], "--seconds"),
     ],
 )

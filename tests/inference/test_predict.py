@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinyunet import geometry
-from tinyunet.images import normalise
+from tinyunet.images import compress, normalise
 from tinyunet.inference.predict import (
     dihedral,
     mean_and_std,
@@ -275,6 +275,33 @@ def test_parts_of_one_array_that_do_not_meet_may_be_image_and_out():
     np.testing.assert_allclose(got, whole_pass(network(2), picture(9, 9)), atol=1e-12)
 
 
+def test_a_compressed_image_is_compressed_before_it_is_normalised():
+    rng = np.random.default_rng(5)
+    image = rng.gamma(0.3, 500, (1, 31, 27)).astype(np.uint16)
+    low, high = np.percentile(image, (1, 99.8))
+    by_hand = np.sqrt(np.maximum((image - low) / (high - low), 0) + 0.01)
+    np.testing.assert_allclose(compress(image), by_hand, rtol=1e-6)
+    net = UNet(depth=2, base_channels=3, seed=2, device="cpu")
+    net.normalisation = "compressed"
+    got = predict_tiled(net, image, 24)
+    expected = predict_tiled(net, compress(image), 24, normalise="image")
+    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(predict_tiled(net, image, 24, normalise="compressed"), got)
+    # brightness and contrast of the camera make no difference
+    again = predict_tiled(net, image.astype(np.float64) * 3.7 + 1000, 24)
+    np.testing.assert_allclose(again, got, atol=1e-5)
+
+
+def test_images_that_are_hard_to_compress():
+    assert np.ptp(compress(np.full((5, 6), 7))) == 0
+    one = np.zeros((40, 40), np.uint8)
+    one[3, 4] = 200  # brighter than 99.8 % of the others, which are all alike
+    assert compress(one)[3, 4] == pytest.approx(np.sqrt(1.01))
+    for wrong, message in ((np.zeros((0, 3)), "has no pixels"), (np.full((2, 2), np.nan), "NaN")):
+        with pytest.raises(ValueError, match=message):
+            compress(wrong)
+
+
 def test_images_are_normalised_as_the_training_did():
     net, image = network(2), 100 + 20 * picture(19, 23)
     as_they_are = predict_tiled(net, image, 24)
@@ -394,10 +421,16 @@ MIXED = np.zeros((2, 9, 12))
         ({"image": np.full((9, 9), np.nan)}, "image must hold finite values"),
         (
             {"normalise": "stack"},
-            "normalise must be None, 'trained', 'image' or .mean, std., got 'stack'",
+            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std., got 'stack'",
         ),
-        ({"normalise": 3}, "normalise must be None, 'trained', 'image' or .mean, std."),
-        ({"normalise": (1, 2, 3)}, "normalise must be None, 'trained', 'image' or .mean, std."),
+        (
+            {"normalise": 3},
+            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std.",
+        ),
+        (
+            {"normalise": (1, 2, 3)},
+            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std.",
+        ),
         ({"normalise": ([1, 2], 3)}, "normalise must be .* one for each of 1 channels"),
         ({"normalise": (0, 0)}, r"normalise needs a finite mean and a std > 0, got \(0, 0\)"),
         ({"normalise": (np.inf, 1)}, "normalise needs a finite mean and a std > 0"),

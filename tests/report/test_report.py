@@ -22,6 +22,7 @@ from tinyunet.training.log import read_log
 from tinyunet.training.loop import run_plan, train
 from tinyunet.training.observer import Observer
 from tinyunet.training.plan import make_plan
+from tinyunet.training.recipe_file import read_recipe
 from tinyunet.training.run_folder import RunFolder
 from tinyunet.training.validation import Validation
 
@@ -87,6 +88,13 @@ def test_scores_are_those_of_the_best_weights(made):
         assert row["f_score"] == pytest.approx(2 * hits / (said.sum() + truth.sum()))
         assert row["iou"] == pytest.approx(hits / (said | (truth > 0)).sum())
         assert "seg" not in row
+    best = max(row["f_score"] for row in scores["thresholds"])
+    (chosen,) = (r for r in scores["thresholds"] if r["threshold"] == scores["threshold"])
+    assert chosen["f_score"] == best
+    recipe = read_recipe(folder)
+    assert recipe.threshold == scores["threshold"]
+    assert recipe.chosen == "best F-score on 3 held-out slices"
+    assert not recipe.objects
     rates = [row["pixel_error_rate"] for row in scores["slices"]]
     assert rates == pytest.approx(((p > 0.5) != truth).mean(axis=(1, 2)).tolist(), abs=2e-3)
     assert [row["name"] for row in scores["slices"]] == ["3", "4", "5"]

@@ -27,6 +27,8 @@ def test_the_defaults_are_the_papers_or_documented():
         "rotation": True,
         "intensity": True,
         "weight_map": True,
+        "max_zoom": 1.0,
+        "balance": True,
         "w0": 10.0,
         "sigma": 5.0,
         "border": 2,
@@ -50,6 +52,8 @@ def test_the_defaults_are_the_papers_or_documented():
         ("sigma", 0, "^sigma 0 is not a positive number$"),
         ("sigma", float("inf"), "^sigma inf is not a positive number$"),
         ("border", -1, "^border -1 is not at least 0$"),
+        ("max_zoom", 0.5, "^max_zoom 0.5 is not a number of at least 1$"),
+        ("max_zoom", float("inf"), "^max_zoom inf is not a number of at least 1$"),
         ("lr", 0, "^learning rate 0 is not a positive number$"),
         ("lr", float("inf"), "^learning rate inf is not a positive number$"),
         ("lr", float("nan"), "^learning rate nan is not a positive number$"),
@@ -141,8 +145,10 @@ def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
 def test_every_setting_but_the_steps_counts(name):
     other = {**TINY, "elastic": True, "rotation": True, "intensity": True, "weight_map": True}
     other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32", "decay": 0.0}
+    other |= {"max_zoom": 1.0, "balance": True}
+    fraction = 1.125 if name == "max_zoom" else 0.125
     value = other[name]
-    other[name] = {bool: False, int: value, float: 0.125}.get(type(value))
+    other[name] = {bool: False, int: value, float: fraction}.get(type(value))
     if name == "val":
         other[name] = (2, 4)
     elif name == "precision":

@@ -56,6 +56,15 @@ def test_a_border_of_nothing_leaves_the_cells_as_they_are():
     assert np.array_equal(slice_.classes, dataset.labels[1] > 0)
 
 
+def test_without_balance_the_borders_are_left():
+    dataset = instances()
+    (only,) = prepare_slices(dataset, tiny(balance=False))
+    cells = separate_touching(dataset.labels[1], 2)
+    expected = weight_map(cells, 10.0, 5.0, False, instances=True, valid=dataset.valid[1])
+    assert np.array_equal(only.weight_map, expected)
+    assert only.weight_map[5, 5] == 1.0
+
+
 def test_without_a_weight_map():
     (slice_,) = prepare_slices(instances(), tiny(weight_map=False))
     assert slice_.weight_map.dtype == np.float32
@@ -178,10 +187,12 @@ def test_the_parts_of_the_recipe_reach_the_transform(monkeypatch):
     monkeypatch.setattr("tinyunet.training.tiles.random_transform", transform)
     slices = prepare_slices(tiny_dataset(), tiny(weight_map=False))
     draw_tile(slices, tiny(), 1)
-    draw_tile(slices, tiny(elastic=False, rotation=False, intensity=False), 1)
+    draw_tile(slices, tiny(elastic=False, rotation=False, intensity=False, max_zoom=1.5), 1)
     common = {"size": (34, 34), "label_size": (18, 18), "intensity_range": (-1.0, 1.0)}
     full = {"elastic": True, "rotation": True, "quarter_turns": False, "intensity": True}
+    full["max_zoom"] = 1.0
     plain = {"elastic": False, "rotation": False, "quarter_turns": True, "intensity": False}
+    plain["max_zoom"] = 1.5
     assert asked == [{**common, **full}, {**common, **plain}]
 
 

@@ -1,4 +1,4 @@
-"""`tinyunet.load` and `tinyunet.predict`: from a run to probabilities.
+"""`tinyunet.load`, `predict` and `predict_cells`: from a run to probabilities, and to cells.
 
 Lesson: lessons/10-overlap-tile.md.
 """
@@ -9,8 +9,10 @@ from tinyunet.api.inputs import FileName, Images, as_pages
 from tinyunet.arrays import Device
 from tinyunet.inference.normalise import Normalise
 from tinyunet.inference.predict import predict_tiled
+from tinyunet.inference.recipe import Recipe
+from tinyunet.networks import find_model
 from tinyunet.nn.unet import UNet
-from tinyunet.training.checkpoint import find_weights, load_network
+from tinyunet.training.checkpoint import load_network
 
 
 def load(path: FileName, device: str | Device = "auto", dtype: str = "float32") -> UNet:
@@ -19,7 +21,8 @@ def load(path: FileName, device: str | Device = "auto", dtype: str = "float32") 
     Parameters
     ----------
     path : path
-        A run folder (its best weights, or its last if nothing was held out) or a safetensors file.
+        A run folder (its best weights, or its last if nothing was held out), a safetensors file,
+        or the name of a network that comes with the package.
     device : str or Device, optional
         Where it is to live: "auto", "cpu", "gpu" or "gpu:1".
     dtype : {"float32", "float64"}, optional
@@ -37,7 +40,7 @@ def load(path: FileName, device: str | Device = "auto", dtype: str = "float32") 
     ValueError
         If the file is damaged or of another kind.
     """
-    return load_network(find_weights(path), device, dtype)[0]
+    return load_network(find_model(path).weights, device, dtype)[0]
 
 
 def predict(
@@ -55,7 +58,7 @@ def predict(
     Parameters
     ----------
     model : UNet or path
-        A network, a run folder or a file of weights.
+        A network, a run folder, a file of weights, or the name of a network of the package.
     images : array, sequence of arrays or path
         One image (H, W), (C, H, W) or (H, W, C); or a stack, list, file or folder of images.
     tile : int or (rows, columns), optional
@@ -88,3 +91,48 @@ def predict(
         predict_tiled(net, page, tile, average, normalise=normalise, progress=bar) for page in pages
     ]
     return answers[0] if single else answers
+
+
+def predict_cells(
+    model: UNet | FileName,
+    images: Images,
+    *,
+    tile: int | tuple[int, int] | None = None,
+    average: int = 1,
+    device: str | Device = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> Any:
+    """Find the cells in images of any size.
+
+    Parameters
+    ----------
+    model : UNet or path
+        As in `predict`.
+    images : array, sequence of arrays or path
+        As in `predict`.
+    tile, average, device, progress
+        As in `predict`.
+    **settings
+        Of the function that makes cells of probabilities, such as ``threshold`` and ``min_size``
+        of `tinyunet.inference.postprocess.probabilities_to_cells`; without them the network's own:
+        what its run chose on the slices that it held out, or its card says.
+
+    Returns
+    -------
+    array, shape (H, W), int32, or list of such arrays
+        For one image, or for several: cells 1 to n, 0 on background.
+
+    Raises
+    ------
+    ValueError
+        As `predict` does, and for settings that the function does not take.
+    OSError
+        For files that cannot be read.
+    """
+    recipe = Recipe() if isinstance(model, UNet) else find_model(model).recipe
+    recipe = recipe.changed(**settings)
+    answers = predict(model, images, tile=tile, average=average, device=device, progress=progress)
+    return (
+        [recipe.cells(p) for p in answers] if isinstance(answers, list) else recipe.cells(answers)
+    )

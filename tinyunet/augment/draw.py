@@ -4,7 +4,8 @@ All randomness of the augmentation is in `draw_transform`; what it returns is pl
 
 Paper: section 3.1, which names shift, rotation, elastic deformation (3×3 grid, 10 pixels) and
 "gray value variations" (here: intensity), and gives no range but that one. Ours are the defaults
-below. Lesson: lessons/09-elastic-deformation.md.
+below; `max_zoom`, which the paper does not have, is off unless it is asked for.
+Lesson: lessons/09-elastic-deformation.md.
 """
 
 import math
@@ -40,6 +41,7 @@ def draw_transform(
     contrast: float = 0.2,
     brightness: float = 0.1,
     intensity_range: tuple[float, float] = (0.0, 1.0),
+    max_zoom: float = 1.0,
 ) -> Transform:
     """Draw one transform.
 
@@ -82,13 +84,16 @@ def draw_transform(
         See `intensity`.
     intensity_range : (float, float)
         The lowest and the highest intensity.
+    max_zoom : float
+        At least 1: things become larger or smaller by a factor from 1/max_zoom to max_zoom, its
+        logarithm uniform; 1 leaves their size.
 
     Returns
     -------
     Transform
-        Plain numbers. With neither `elastic` nor `rotation`, its middle is moved to the nearest
-        place where pixels fall on pixels (by at most half a pixel), so that the result is an exact
-        copy and no interpolation.
+        Plain numbers. With neither `elastic` nor `rotation` nor zoom, its middle is moved to the
+        nearest place where pixels fall on pixels (by at most half a pixel), so that the result is
+        an exact copy and no interpolation.
 
     Raises
     ------
@@ -115,6 +120,7 @@ def draw_transform(
     contrast = finite(contrast, "contrast", low=0)
     brightness = finite(brightness, "brightness", low=0)
     lowest, highest = pair(intensity_range, "intensity_range")
+    max_zoom = finite(max_zoom, "max_zoom", low=1)
     if highest <= lowest:
         raise ValueError(f"intensity_range must be (lowest, highest), got {intensity_range!r}")
 
@@ -124,6 +130,7 @@ def draw_transform(
     flipped = tuple(rng.integers(2, size=2).tolist())
     stretched, brightened = rng.uniform(-1.0, 1.0, size=2) * (contrast, brightness)
     vectors = rng.normal(size=(2, *grid)) * sigma
+    zoom = max_zoom ** rng.uniform(-1.0, 1.0)
 
     if centre is None:
         middle = ((image_size[0] - 1) / 2, (image_size[1] - 1) / 2)
@@ -141,9 +148,10 @@ def draw_transform(
         "spacing": spacing,
         "gain": gain,
         "offset": offset,
+        "zoom": zoom,
     }
     transform = Transform.from_dict(numbers)
-    return transform if elastic or rotation else on_pixels(transform)
+    return transform if elastic or rotation or max_zoom > 1 else on_pixels(transform)
 
 
 def on_pixels(transform: Transform) -> Transform:
@@ -152,8 +160,8 @@ def on_pixels(transform: Transform) -> Transform:
     Parameters
     ----------
     transform : Transform
-        Without displacement, its angle a multiple of 90°. Its source points are whole numbers
-        everywhere if they are at one pixel.
+        Without displacement and zoom, its angle a multiple of 90°. Its source points are whole
+        numbers everywhere if they are at one pixel.
 
     Returns
     -------
@@ -165,7 +173,8 @@ def on_pixels(transform: Transform) -> Transform:
     ValueError
         For a transform that interpolates whatever its centre.
     """
-    if transform.angle % 360.0 not in QUARTER or transform.displacement is not None:
+    moves = transform.angle % 360.0 in QUARTER and transform.zoom == 1.0
+    if not moves or transform.displacement is not None:
         raise ValueError("transform must be a flip, quarter turn or shift to fall on whole pixels")
     middle = [(n - 1) / 2 for n in transform.size]
     start = transform.matrix @ middle

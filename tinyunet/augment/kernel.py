@@ -21,7 +21,7 @@ from tinyunet.arrays import Array
 Numbers = tuple  # of floats: numba infers what is in it
 
 
-@jit
+@jit(error_model="numpy")
 def mirrored(index: int, n: int) -> int:
     """`geometry.mirror` for one index; inside the image it costs no division.
 
@@ -42,25 +42,27 @@ def mirrored(index: int, n: int) -> int:
     if n == 1:
         return 0
     index = index % (2 * (n - 1))
-    return min(index, 2 * (n - 1) - index)
+    return index if index < n else 2 * (n - 1) - index
 
 
-@jit
-def source_row(r: int, ys: Array, xs: Array, displacement: tuple, place: Numbers) -> None:
+@jit(error_model="numpy")
+def source_row(r: int, points: Array, displacement: tuple, place: Numbers) -> None:
     """Fill in the source points of one output row (field.source_coordinates).
 
     Parameters
     ----------
     r : int
         The row.
-    ys, xs : Array
-        (w,) float64, written to: rows and columns of the source.
+    points : Array
+        (4, w) float64, written to: rows and columns of the source, and how far they are shifted.
     displacement, place : tuple
         As in `warp_rows`.
     """
     coefficients, rows, columns = displacement
     m00, m01, m10, m11, centre_y, centre_x, top, left = place
-    shift_y, shift_x = np.zeros(ys.shape[0]), np.zeros(ys.shape[0])
+    ys, xs, shift_y, shift_x = points[0], points[1], points[2], points[3]
+    for c in range(ys.shape[0]):
+        shift_y[c], shift_x[c] = 0.0, 0.0
     for g in range(columns.shape[0]):
         along_y, along_x = 0.0, 0.0
         for k in range(rows.shape[0]):
@@ -76,7 +78,7 @@ def source_row(r: int, ys: Array, xs: Array, displacement: tuple, place: Numbers
         xs[c] = m10 * down + m11 * right + centre_x + shift_x[c]
 
 
-@jit
+@jit(error_model="numpy")
 def cubic_row(
     image: Array, channel: int, ys: Array, xs: Array, out: Array, r: int, intensity: Numbers
 ) -> None:
@@ -129,7 +131,7 @@ def cubic_row(
         out[channel, r, c] = value
 
 
-@jit
+@jit(error_model="numpy")
 def nearest_row(
     labels: Array, channel: int, ys: Array, xs: Array, first: int, out: Array, r: int
 ) -> None:
@@ -158,7 +160,7 @@ def nearest_row(
         out[channel, r, c] = labels[k, i, j]
 
 
-@jit
+@jit(error_model="numpy")
 def linear_row(
     weight_map: Array, channel: int, ys: Array, xs: Array, first: int, out: Array, r: int
 ) -> None:
@@ -192,7 +194,7 @@ def linear_row(
         out[channel, r, c] = (1.0 - t) * line0 + t * line1
 
 
-@jit
+@jit(error_model="numpy")
 def warp_rows(
     first: int,
     end: int,
@@ -202,6 +204,7 @@ def warp_rows(
     displacement: tuple,
     place: Numbers,
     intensity: Numbers,
+    points: Array,
 ) -> None:
     """Make some rows of the image's window, and of the label window inside it.
 
@@ -219,12 +222,14 @@ def warp_rows(
         The matrix row by row, centre, and the window's first pixel seen from the frame's middle.
     intensity : tuple
         Gain, offset, lowest and highest value, and whether the image holds whole numbers.
+    points : Array
+        (4, w) float64 to work in. (A kernel that needs no memory of its own compiles faster.)
     """
     image, labels, weight_map = arrays
     out_image, out_labels, out_weight_map = outs
-    ys, xs = np.empty(out_image.shape[2]), np.empty(out_image.shape[2])
+    ys, xs = points[0], points[1]
     for r in range(first, end):
-        source_row(r, ys, xs, displacement, place)
+        source_row(r, points, displacement, place)
         for channel in range(image.shape[0]):
             cubic_row(image, channel, ys, xs, out_image, r, intensity)
         inner_r = r - inner[0]

@@ -185,7 +185,8 @@ def _compiled_pass(
     displacement = spline(transform, origin, size)
 
     def rows(start: int, end: int) -> None:
-        kernel.warp_rows(start, end, arrays, outs, inner, displacement, place, intensity)
+        points = np.empty((4, size[1]))  # a thread's own
+        kernel.warp_rows(start, end, arrays, outs, inner, displacement, place, intensity, points)
 
     _share(rows, size[0], threads)
     done = dict(zip(none, outs, strict=True))

@@ -2,10 +2,11 @@
 
 An output pixel p (row, column) of a frame of `size` pixels looks at the source point
 
-    source(p) = centre + F·R·(p − middle of the frame) + u(p)                            (in pixels)
+    source(p) = centre + F·R·(p − middle of the frame)/zoom + u(p)                       (in pixels)
 
-R rotates, F flips, and u is the elastic displacement: a bicubic surface through the vectors drawn
-on a coarse grid (field.py). The three are evaluated together, so that the image is resampled once.
+R rotates, F flips, zoom enlarges, and u is the elastic displacement: a bicubic surface through the
+vectors drawn on a coarse grid (field.py). All are evaluated together, so that the image is
+resampled once.
 
 Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
@@ -150,6 +151,8 @@ class Transform:
         the outer control points sit on the frame's outermost pixel centres.
     gain, offset : float
         Intensities of images become gain · v + offset.
+    zoom : float
+        How many times larger things become; above 0.
 
     Raises
     ------
@@ -165,6 +168,7 @@ class Transform:
     spacing: Pair | None = None
     gain: float = 1.0
     offset: float = 0.0
+    zoom: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every field and bring it to plain Python numbers."""
@@ -177,13 +181,14 @@ class Transform:
             "spacing": _positive_spacing(self.spacing),
             "gain": finite(self.gain, "gain"),
             "offset": finite(self.offset, "offset"),
+            "zoom": finite(self.zoom, "zoom", low=2.0**-20),
         }
         for name, value in clean.items():
             object.__setattr__(self, name, value)  # the dataclass is frozen for everyone else
 
     @property
     def matrix(self) -> Array:
-        """F·R: offsets in the frame → offsets in the source.
+        """F·R/zoom: offsets in the frame → offsets in the source.
 
         The only place where degrees become radians. R = [[cos, sin], [−sin, cos]]: at 90° the pixel
         at the right of the output looks at what was at the bottom, as `np.rot90` does.
@@ -200,7 +205,7 @@ class Transform:
             radians = math.radians(degrees)
             cos, sin = math.cos(radians), math.sin(radians)
         signs = np.array([[-1.0 if self.flip[0] else 1.0], [-1.0 if self.flip[1] else 1.0]])
-        return signs * np.array([[cos, sin], [-sin, cos]])
+        return signs * np.array([[cos, sin], [-sin, cos]]) / self.zoom
 
     def to_dict(self) -> dict[str, Any]:
         """Return the transform as plain numbers.

@@ -10,7 +10,8 @@ in `demo_command.py`, `train_command.py`, `predict_command.py`, `report_command.
 | file | what it holds |
 | --- | --- |
 | `book_commands.py` | `book`, `notebooks` |
-| `evaluate_command.py` | `evaluate` |
+| `evaluate_command.py`, `evaluate_tables.py` | `evaluate` |
+| `predict_results.py` | what `predict` writes |
 | `exchange_commands.py` | `export`, `import` |
 """
 

@@ -8,10 +8,30 @@ import argparse
 import sys
 from pathlib import Path
 
+from tinyunet._text import plural
 from tinyunet.cli import common
+from tinyunet.cli.parser import Parser, add_command
+
+BOOK_TEXT = """
+Opens the lessons in a browser as pages whose code runs: change a line, run it, see what happens.
+The source that a lesson quotes stands beside it. Run it in the project's folder, which holds
+lessons/. Needs `pip install ".[book]"`.
+"""
+BOOK_EXAMPLES = (
+    ("tinyunet book", "build the pages if they are not there, and open them"),
+    ("tinyunet book --pdf lessons.pdf", "all lessons for reading away from a screen"),
+)
+NOTEBOOKS_TEXT = """
+One notebook a lesson, with the figures beside them. They run from top to bottom with this package
+installed. Run it in the project's folder, which holds lessons/. Needs `pip install ".[book]"`.
+"""
+NOTEBOOKS_EXAMPLES = (
+    ("tinyunet notebooks notebooks", "write them into a folder"),
+    ("tinyunet notebooks ~/course --json", "the same, and their names in a form for programs"),
+)
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add both commands to the parser.
 
     Parameters
@@ -19,7 +39,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     commands : subparsers action
         Where to.
     """
-    book = commands.add_parser("book", help="read the lessons, run their code, in a browser")
+    purpose = "read the lessons, run their code, in a browser"
+    book = add_command(commands, "book", "[options]", purpose, BOOK_TEXT, BOOK_EXAMPLES)
     book.add_argument("--port", type=int, default=0, metavar="N", help="port (any that is free)")
     book.add_argument("--no-browser", action="store_true", help="only print the address")
     book.add_argument(
@@ -32,8 +53,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     book.add_argument("--build", action="store_true", help="build the pages, do not serve them")
     book.add_argument("--pdf", metavar="FILE", type=Path, help="write all lessons as one PDF")
     book.set_defaults(run=run_book)
-    notebooks = commands.add_parser("notebooks", help="write the lessons as Jupyter notebooks")
+    purpose = "write the lessons as Jupyter notebooks"
+    text, examples = NOTEBOOKS_TEXT, NOTEBOOKS_EXAMPLES
+    notebooks = add_command(commands, "notebooks", "DIR [--json]", purpose, text, examples)
     notebooks.add_argument("folder", metavar="DIR", type=Path, help="the folder to write into")
+    common.add_json(notebooks)
     notebooks.set_defaults(run=run_notebooks)
 
 
@@ -65,7 +89,7 @@ def run_book(arguments: argparse.Namespace) -> None:
     if arguments.pdf is not None:
         from lessons.book.pdf import write_pdf
 
-        common.check_output(arguments.pdf, (".pdf",))
+        common.check_output(arguments.pdf, (".pdf",), overwrite=True)
         pages = write_pdf(arguments.pdf)
         print(f"{arguments.pdf}: {pages} pages")
         return
@@ -103,4 +127,7 @@ def run_notebooks(arguments: argparse.Namespace) -> None:
     from lessons.book.notebooks import write_notebooks
 
     paths = list(write_notebooks(arguments.folder))
-    print(f"{len(paths)} notebooks in {arguments.folder}")
+    if arguments.json:
+        common.as_json({"notebooks": [str(path) for path in paths]})
+    else:
+        print(f"{plural(len(paths), 'notebook')} in {arguments.folder}")

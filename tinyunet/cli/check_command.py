@@ -6,14 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyunet.cli import common
+from tinyunet.cli.parser import Parser, add_command
 
 if TYPE_CHECKING:
     from tinyunet.exercises.result import Result
 
 START_FOLDER = "exercises"
+TEXT = """
+With EXERCISE: one exercise step by step, and what is probably wrong at the first step that fails.
+Without: a table of all. Your file runs in a process of its own with a time limit. Exit code 1 if
+anything is not right yet.
+"""
+EXAMPLES = (
+    ("tinyunet check --start", "writes the files to fill in into exercises/"),
+    ("tinyunet check 02", "after writing the function of exercise 2"),
+)
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the command to the parser.
 
     Parameters
@@ -21,7 +31,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     commands : subparsers action
         Where to.
     """
-    parser = commands.add_parser("check", help="check your answers to the lessons' exercises")
+    purpose = "check your answers to the lessons' exercises"
+    parser = add_command(commands, "check", "[EXERCISE] [options]", purpose, TEXT, EXAMPLES)
     parser.add_argument(
         "exercise", nargs="?", metavar="EXERCISE", help="02, or your own .py file (default: all)"
     )

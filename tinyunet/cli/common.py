@@ -97,29 +97,41 @@ def as_json(result: object) -> None:
     print(json.dumps(clean(result), indent=2, allow_nan=False))
 
 
-def check_folder(path: str | Path, inputs: Sequence[str | Path] = ()) -> Path:
+def add_overwrite(parser: Any) -> None:
+    """Add --overwrite."""
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+
+
+def check_folder(
+    path: str | Path, inputs: Sequence[str | Path] = (), overwrite: bool = False
+) -> Path:
     """Return `path` as a Path if it is a folder to be made, or an empty one.
 
-    `inputs`: paths that the result must not touch.
+    `inputs`: paths that the result must not touch. `overwrite`: files may be replaced in it.
     """
     if not str(path):
         raise ValueError("the name of the folder is empty")
     path = Path(path)
     if any(path.exists() and Path(i).exists() and path.samefile(i) for i in inputs):
         raise FileExistsError(f"{path}: is an input of this command: name another folder")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(f"{path}: is a file or not empty: name a new folder")
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path}: is a file: name a new folder")
+    if path.exists() and any(path.iterdir()) and not overwrite:
+        raise FileExistsError(f"{path}: is not empty: name a new folder, or give --overwrite")
     if not path.resolve().parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to make {path.name} in")
     return path
 
 
 def check_output(
-    path: str | Path, suffixes: Sequence[str] = (), inputs: Sequence[str | Path] = ()
+    path: str | Path,
+    suffixes: Sequence[str] = (),
+    inputs: Sequence[str | Path] = (),
+    overwrite: bool = False,
 ) -> Path:
     """Return `path` as a Path if a file can be made there, or say now, not hours later, why not.
 
-    `inputs`: files that the result must not overwrite.
+    `inputs`: files that the result must never overwrite; any other file only with `overwrite`.
     """
     path = Path(path)
     if any(path.exists() and Path(i).exists() and path.samefile(i) for i in inputs):
@@ -128,6 +140,8 @@ def check_output(
         raise IsADirectoryError(f"{path}: is a folder, but the result is a file")
     if suffixes and path.suffix.lower() not in suffixes:
         raise ValueError(f"{path}: must end in {' or '.join(suffixes)}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path}: exists already: name a new file, or give --overwrite")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into")
     if not os.access(path.parent, os.W_OK):

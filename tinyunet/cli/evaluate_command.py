@@ -11,31 +11,23 @@ import numpy as np
 from tinyunet import metrics
 from tinyunet.arrays import Array
 from tinyunet.cli import common
+from tinyunet.cli.evaluate_tables import cells_lines, classes_lines, membranes_lines
 from tinyunet.cli.parser import add_command
 from tinyunet.images.labels import IGNORED, decode_labels
 from tinyunet.images.pairs import Pairs, open_pairs
 from tinyunet.images.stack import read_all
+from tinyunet.networks import find_model
 
 Pages: TypeAlias = list[Array]
 Result: TypeAlias = dict[str, Any]
 
-SCORES = (  # key, words, whether small is good
-    ("pixel_error", "pixel error, 1 − best F", "↓"),
-    ("rand_error", "Rand error", "↓"),
-    ("warping_error", "warping error", "↓"),
-    ("v_rand", "V_Rand", "↑"),
-    ("v_rand_thinned", "V_Rand thinned", "↑"),
-    ("v_info", "V_info", "↑"),
-    ("v_info_thinned", "V_info thinned", "↑"),
-    ("pixel_error_rate", "pixel error rate at 0.5", "↓"),
-)
-MOST_COLUMNS = 12  # slices that are shown beside the stack; --json has all
 PURPOSE = "score a prediction against labels"
 TEXT = """
 Two classes get the scores of the ISBI 2012 challenge, more classes (--classes) the pixel error rate
-and an IoU each, objects (--instances, or man_seg files) SEG and IoU. Files are paired by name,
-frames by number, the pages of two stacks by order. Pixels of --ignore count as background on both
-sides.
+and an IoU each, objects (--instances, or man_seg files) SEG, IoU, and how many are found: F1, and
+AP = found / (found + invented + missed), as the 2018 Data Science Bowl counts. Files are paired by
+name, frames by number, the pages of two stacks by order. Pixels of --ignore count as background on
+both sides.
 
 A prediction that is empty at some threshold has no merged or split cells there, so its warping
 error is 0 and that threshold wins, as in the challenge. The warping error at the threshold that
@@ -43,7 +35,6 @@ wins V_Rand is shown beside it: that is what the segmentation you would use cost
 """
 EXAMPLES = (
     ("tinyunet evaluate probabilities.tif labels.tif --slices 20:24", "the slices held out"),
-    ("tinyunet evaluate predicted/ labels/ --classes 4", "two folders of class numbers"),
     ("tinyunet evaluate 01_RES 01_GT", "cells of a Cell Tracking sequence"),
 )
 
@@ -52,18 +43,27 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     usage = "PREDICTION LABELS [options]"
     parser = add_command(commands, "evaluate", usage, PURPOSE, TEXT, EXAMPLES)
-    parser.add_argument(
+    group = parser.add_argument_group("what is compared")
+    group.add_argument(
         "prediction", metavar="PREDICTION", help="probabilities, class numbers or object numbers"
     )
-    parser.add_argument("labels", metavar="LABELS", help="stack or folder, or folder of man_seg")
-    parser.add_argument(
+    group.add_argument("labels", metavar="LABELS", help="stack or folder, or folder of man_seg")
+    group.add_argument(
         "--slices",
         type=common.slice_range,
         metavar="A:B",
         help="slices of LABELS to compare with; frame numbers of man_seg files",
     )
-    common.add_labels(parser, channels=False)
-    common.add_json(parser)
+    group = parser.add_argument_group("what the numbers in the files mean")
+    common.add_labels(group, channels=False)
+    group = parser.add_argument_group("threshold, for two classes")
+    group.add_argument(
+        "--threshold", type=float, metavar="P", help="also score the mask above this probability"
+    )
+    group.add_argument(
+        "--run", dest="run_folder", metavar="RUN", help="take the threshold that this run chose"
+    )
+    common.add_json(parser.add_argument_group("output"))
     parser.set_defaults(run=evaluate)
 
 
@@ -77,13 +77,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--classes: {arguments.labels} holds man_seg files: one number an object")
     if pairs.challenge or arguments.instances:
         result = _cells(pairs, {**options, "kind": "instances"})
-        lines = _cells_lines(result)
+        lines = cells_lines(result)
     elif options["n_classes"] > 2:
         result = _classes(pairs, {**options, "kind": "classes"})
-        lines = _classes_lines(result)
+        lines = classes_lines(result)
     else:
-        result = _membranes(pairs, {**options, "kind": "classes"})
-        lines = _membranes_lines(result, arguments.slices[0] if arguments.slices else 0)
+        result = _membranes(pairs, {**options, "kind": "classes"}, _threshold(arguments))
+        lines = membranes_lines(result)
     if arguments.json:
         common.as_json(result)
     else:
@@ -111,17 +111,9 @@ def _cells(pairs: Pairs, options: dict[str, Any]) -> Result:
         "parted": parted.parted,
         "touching": parted.touching,
         "frames": len(truth),
+        "detection": metrics.detection_table(truth, predicted),
         "objects": int(sum(len(np.unique(page[page > 0])) for page in truth)),
     }
-
-
-def _cells_lines(result: Result) -> list[str]:
-    return [
-        f"SEG {result['seg']:.4f}",
-        f"IoU {result['iou']:.4f}",
-        f"touching pairs parted: {result['parted']} of {result['touching']}",
-        f"({result['objects']} objects in {result['frames']} annotated frames)",
-    ]
 
 
 def _classes(pairs: Pairs, options: dict[str, Any]) -> Result:
@@ -147,22 +139,47 @@ def _classes(pairs: Pairs, options: dict[str, Any]) -> Result:
     }
 
 
-def _classes_lines(result: Result) -> list[str]:
-    lines = [f"pixel error rate {result['pixel_error_rate']:.6f}"]
-    lines += [f"mean IoU {result['mean_iou']:.4f}"]
-    lines += [f"IoU of class {number} {score:.4f}" for number, score in result["iou"].items()]
-    return [*lines, f"({result['slices']} slices)"]
+def _threshold(arguments: argparse.Namespace) -> float | None:
+    """The threshold that was typed, or that a run chose on the slices that it held out."""
+    threshold = arguments.threshold
+    if threshold is not None and not 0 <= threshold < 1:
+        raise ValueError(f"--threshold {threshold} is not in [0, 1)")
+    if arguments.run_folder is None or threshold is not None:
+        return threshold
+    recipe = find_model(arguments.run_folder).recipe
+    if not recipe.chosen:
+        raise ValueError(f"--run {arguments.run_folder}: this run chose no threshold")
+    common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
+    return recipe.threshold
 
 
-def _membranes(pairs: Pairs, options: dict[str, Any]) -> Result:
-    truth, predicted, _ = _read(pairs, options)
-    report = metrics.isbi2012_details(truth, _probabilities(predicted, pairs.prediction.path))
+def _membranes(pairs: Pairs, options: dict[str, Any], threshold: float | None) -> Result:
+    truth, predicted, there = _read(pairs, options)
+    predicted = _probabilities(predicted, pairs.prediction.path)
+    report = metrics.isbi2012_details(truth, predicted)
     return {
         **report.scores,
         "thresholds": report.winners,
         "warping_at_v_rand": report.warping_at_v_rand.to_dict(),
         "slices": [part.scores.to_dict() for part in report.slices],
         "names": pairs.labels.names,
+        "at_threshold": None
+        if threshold is None
+        else _at_threshold(threshold, truth, predicted, there),
+    }
+
+
+def _at_threshold(threshold: float, truth: Pages, predicted: Pages, there: Pages) -> Result:
+    """The share of wrong pixels, and F of class 1, of the mask above a probability."""
+    hits = said = true = 0
+    for labels, page, known in zip(truth, predicted, there, strict=True):
+        mask, cell = (page.astype(np.float64) > threshold) & known, (labels > 0) & known
+        hits, said, true = hits + (mask & cell).sum(), said + mask.sum(), true + cell.sum()
+    pixels = sum(int(known.sum()) for known in there)
+    return {
+        "threshold": threshold,
+        "pixel_error_rate": float(said + true - 2 * hits) / max(1, pixels),
+        "f_score": float(2 * hits / (said + true)) if said + true else 1.0,
     }
 
 
@@ -196,24 +213,3 @@ def _probabilities(pages: Pages, path: str) -> Pages:
         page.astype(np.float32) / scales[page.dtype] if page.dtype in scales else page
         for page in pages
     ]
-
-
-def _membranes_lines(result: Result, first: int) -> list[str]:
-    count = len(result["slices"])
-    shown = result["slices"] if count <= MOST_COLUMNS else []
-    names = [f"slice {first + i}" for i in range(count)]
-    if result["names"] != [str(first + i) for i in range(count)]:
-        names = [name[-10:] for name in result["names"]]
-    columns = "".join(f"{name:>11}" for name in names[: len(shown)])
-    lines = [f"{'':<28}{'stack':>12}{'at':>6}{columns}"]
-    for key, words, arrow in SCORES:
-        at = result["thresholds"].get(key)
-        told = f"{at:.1f}" if at is not None else ""
-        each = "".join(f"{part[key]:>11.6f}" for part in shown)
-        lines.append(f"{words + ' ' + arrow:<28}{result[key]:>12.6f}{told:>6}{each}")
-    fair = result["warping_at_v_rand"]
-    words = "warping error at V_Rand’s ↓"
-    lines.append(f"{words:<28}{fair['warping_error']:>12.6f}{fair['threshold']:>6.1f}")
-    if not shown:
-        lines.append(f"({count} slices; --json tells the scores of each)")
-    return lines

@@ -5,34 +5,46 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet.cli import common
+from tinyunet.cli.parser import add_command
 
 SUFFIXES = {
     "onnx": (".onnx",),
     "torch": (".pt", ".pth", ".safetensors"),
     "bioimageio": (".zip",),
 }
-EXPORT = """examples:
-  tinyunet export RUN membranes.onnx                   for ONNX Runtime and the like
-  tinyunet export RUN membranes.pt --layout double_conv   for a PyTorch U-Net of that naming
+EXPORT_TEXT = """
+For ONNX Runtime, PyTorch, or a bioimage.io program such as deepImageJ, ilastik or napari. The
+format is that of FILE's ending. Needs `pip install "tinyunet[exchange]"`.
 """
-IMPORT = """examples:
-  tinyunet import unet.pt --out unet.safetensors       then: tinyunet predict unet.safetensors …
-  tinyunet import membranes.onnx --out membranes.safetensors
+EXPORT_EXAMPLES = (
+    ("tinyunet export RUN membranes.onnx", "for ONNX Runtime and the like"),
+    (
+        "tinyunet export RUN membranes.pt --layout double_conv",
+        "for a PyTorch U-Net of that naming",
+    ),
+)
+IMPORT_TEXT = """
+Turns the parameters of a PyTorch U-Net of the paper's figure (valid convolutions, 2×2
+up-convolutions, no batch normalisation), or of an exported ONNX file, into a file of weights that
+`tinyunet predict` takes. Needs `pip install "tinyunet[exchange]"`.
 """
+IMPORT_EXAMPLES = (
+    (
+        "tinyunet import unet.pt --out unet.safetensors",
+        "then `tinyunet predict unet.safetensors …`",
+    ),
+    ("tinyunet import membranes.onnx --out membranes.safetensors", "what `export` wrote"),
+)
 
 
 def add_to(commands: Any) -> None:
     """Add the two commands to the parser."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser(
-        "export",
-        help="write a network in another program's format",
-        description="Write a trained network for ONNX Runtime, PyTorch, or a bioimage.io program "
-        'such as deepImageJ, ilastik or napari. Needs `pip install "tinyunet[exchange]"`.',
-        epilog=EXPORT,
-        formatter_class=form,
+    purpose = "write a network in another program's format"
+    usage = "RUN FILE [options]"
+    parser = add_command(commands, "export", usage, purpose, EXPORT_TEXT, EXPORT_EXAMPLES)
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="run folder, weights, or a network's name"
     )
-    parser.add_argument("run_folder", metavar="RUN", help="run folder or .safetensors file")
     parser.add_argument("out", metavar="FILE", help="must not exist yet")
     parser.add_argument("--to", choices=tuple(SUFFIXES), help="the format (by FILE's ending)")
     parser.add_argument("--weights", choices=("best", "last"), help="of the run (best)")
@@ -47,28 +59,32 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="onnx: mirror the border in the graph, so that the output has the image's size",
     )
-    parser.add_argument("--name", default="U-Net", help="bioimageio: the model's title (U-Net)")
-    parser.add_argument("--author", default="the network's trainer", help="bioimageio: who trained")
-    parser.add_argument("--data", default="not stated", help="bioimageio: what it was trained on")
+    group = parser.add_argument_group("what a bioimageio package says of the network")
+    for flag, default, words in (
+        ("--name", "U-Net", "its title"),
+        ("--author", "the network's trainer", "who trained it"),
+        ("--data", "not stated", "what it was trained on"),
+    ):
+        group.add_argument(flag, default=default, metavar="TEXT", help=f"{words} ({default})")
+    common.add_json(parser)
     parser.set_defaults(run=export)
 
-    parser = commands.add_parser(
-        "import",
-        help="read a PyTorch or ONNX network of the paper's figure",
-        description="Turn the parameters of a PyTorch U-Net of the paper's figure (valid "
-        "convolutions, 2×2 up-convolutions, no batch normalisation) or of an exported ONNX file "
-        'into a file of weights. Needs `pip install "tinyunet[exchange]"`.',
-        epilog=IMPORT,
-        formatter_class=form,
-    )
+    purpose = "read a PyTorch or ONNX network of the paper's figure"
+    usage = "FILE --out FILE.safetensors [options]"
+    parser = add_command(commands, "import", usage, purpose, IMPORT_TEXT, IMPORT_EXAMPLES)
     parser.add_argument("file", metavar="FILE", help=".pt, .pth, .safetensors or .onnx")
-    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="weights to write")
-    parser.add_argument("--tile", type=int, help="tile to note down for predictions and info")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE.safetensors", help="must not exist yet"
+    )
+    parser.add_argument(
+        "--tile", type=int, metavar="N", help="input pixels to note down for predictions and info"
+    )
+    common.add_json(parser)
     parser.set_defaults(run=import_)
 
 
 def _new_file(path: str, suffixes: tuple[str, ...], inputs: tuple[str, ...]) -> Path:
-    file = Path(common.check_output(path, suffixes, inputs))
+    file = Path(common.check_output(path, suffixes, inputs, overwrite=True))
     if file.exists():
         raise FileExistsError(f"{file}: exists already: name a new file")
     return file
@@ -76,7 +92,7 @@ def _new_file(path: str, suffixes: tuple[str, ...], inputs: tuple[str, ...]) -> 
 
 def export(arguments: argparse.Namespace) -> int:
     """Export; return the exit code."""
-    from tinyunet.cli.predict_command import weights_file
+    from tinyunet.networks import find_model
     from tinyunet.training.checkpoint import load_network
 
     suffix = Path(arguments.out).suffix.lower()
@@ -84,7 +100,7 @@ def export(arguments: argparse.Namespace) -> int:
     if form is None:
         raise ValueError(f"{arguments.out}: which format? give --to {', '.join(SUFFIXES)}")
     out = _new_file(arguments.out, SUFFIXES[form], (arguments.run_folder,))
-    net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), "cpu")
+    net, _ = load_network(find_model(arguments.run_folder, arguments.weights).weights, "cpu")
     if form == "onnx":
         from tinyunet.exchange.onnx_file import export_onnx
 
@@ -97,7 +113,11 @@ def export(arguments: argparse.Namespace) -> int:
         from tinyunet.exchange.bioimageio_package import export_bioimageio
 
         export_bioimageio(net, out, arguments.name, author=arguments.author, data=arguments.data)
-    print(f"{out}: {common.size_text(out.stat().st_size)}, {form}")
+    size = out.stat().st_size
+    if arguments.json:
+        common.as_json({"file": str(out), "bytes": size, "format": form})
+    else:
+        print(f"{out}: {common.size_text(size)}, {form}")
     return 0
 
 
@@ -125,5 +145,8 @@ def import_(arguments: argparse.Namespace) -> int:
 
         check_size(arguments.tile, net.depth, "--tile")
     save_weights(out, net, **meta)
-    print(f"{out}: {net!r}, from layout {layout}")
+    if arguments.json:
+        common.as_json({"file": str(out), **architecture, "layout": layout})
+    else:
+        print(f"{out}: {net!r}, from layout {layout}")
     return 0

@@ -4,6 +4,7 @@ Lesson: lessons/05-the-u.md.
 """
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from tinyunet._files import printable
 from tinyunet._text import size_text
 from tinyunet.cli import common
 from tinyunet.cli.parser import add_command
+from tinyunet.networks import Card, find_model
 
 INFO_TEXT = """
-Without RUN: this version, the devices, and a table of layers of a network of --depth and --base.
-With RUN: how far the run is, its best score, its data, and its own network.
+Without RUN: this version, the devices, the networks that come with the package, and a table of
+layers of a network of --depth and --base. With RUN: how far the run is, its best score, its data,
+and its own network. With the name of a network of the package: its card.
 """
 INFO_EXAMPLES = (
     ("tinyunet info", "the paper's network: sizes, parameters, memory"),
@@ -40,10 +43,18 @@ def add_to(commands: Any) -> None:
     """
     purpose = "version, devices, the layers of a network, the state of a run"
     parser = add_command(commands, "info", "[RUN] [options]", purpose, INFO_TEXT, INFO_EXAMPLES)
-    parser.add_argument("run_folder", metavar="RUN", nargs="?", help="run folder or weights")
-    parser.add_argument("--tile", type=int, metavar="N", help="input size (the run's, or 572)")
-    parser.add_argument("--depth", type=int, default=5, metavar="N", help="without RUN (5)")
-    parser.add_argument("--base", type=int, default=64, metavar="N", help="without RUN (64)")
+    parser.add_argument(
+        "run_folder", metavar="RUN", nargs="?", help="run folder, weights, or a network's name"
+    )
+    parser.add_argument(
+        "--tile", type=int, metavar="N", help="input pixels of a side (the run's, or 572)"
+    )
+    parser.add_argument(
+        "--depth", type=int, default=5, metavar="N", help="levels of the U, without RUN (5)"
+    )
+    parser.add_argument(
+        "--base", type=int, default=64, metavar="N", help="channels of the first, without RUN (64)"
+    )
     common.add_json(parser)
     parser.set_defaults(run=info)
 
@@ -72,13 +83,13 @@ def info(arguments: argparse.Namespace) -> int:
     import numpy
 
     import tinyunet
-    from tinyunet import geometry
+    from tinyunet import geometry, networks
     from tinyunet.arrays import gpu_problem
     from tinyunet.backends.cuda.report import describe_gpus
     from tinyunet.nn.architecture import layer_table
     from tinyunet.nn.memory import training_memory
 
-    architecture, own_tile = _architecture(arguments)
+    architecture, own_tile, card = _architecture(arguments)
     tile = arguments.tile or own_tile
     geometry.check_size(tile, architecture["depth"], "tile")
     shape = [architecture[k] for k in ("in_channels", "n_classes", "depth", "base_channels")]
@@ -89,6 +100,8 @@ def info(arguments: argparse.Namespace) -> int:
         "cpu_cores": os.cpu_count(),
         "gpu": gpu_problem() or "ready",
         "run": _run(arguments.run_folder),
+        "card": None if card is None else card.about,
+        "networks": {name: networks.read_card(name).title for name in networks.names()},
         "gpus": describe_gpus(),
         **architecture,
         "tile": tile,
@@ -105,6 +118,11 @@ def info(arguments: argparse.Namespace) -> int:
     print(*(result["gpus"] or [f"GPU: {result['gpu']}"]), sep="\n")
     if result["run"] is not None:
         _print_run(result["run"])
+    if card is not None:
+        _print_card(card)
+    elif arguments.run_folder is None and result["networks"]:
+        print("\nnetworks of the package, for `tinyunet predict`:")
+        print(*(f"  {name}: {title}" for name, title in result["networks"].items()), sep="\n")
     _print_layers(result)
     return 0
 
@@ -136,6 +154,30 @@ def _print_run(run: dict[str, Any]) -> None:
         print("" if first is last else f", last resumed {last.get('date')}")
 
 
+def _print_card(card: Card) -> None:
+    """What a network of the package is, and the rest of its card as it stands."""
+    print(f"\n{card.name}: {card.title}")
+    if card.typical_diameter:
+        print(f"made for objects about {card.typical_diameter:g} pixels across")
+    settings = ", ".join(f"{name} {value}" for name, value in card.recipe.settings.items())
+    print(f"cells by {card.recipe.function}: {settings}")
+    shown = ("title", "typical_diameter", "postprocessing")
+    for name, value in card.about.items():
+        if name not in shown:
+            print(
+                *textwrap.wrap(f"{name}: {_in_words(value)}", 78, subsequent_indent="  "), sep="\n"
+            )
+
+
+def _in_words(value: Any) -> str:
+    """A value of JSON in a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_in_words, value))
+    return printable(f"{value:g}" if isinstance(value, float) else value)
+
+
 def _print_layers(result: dict[str, Any]) -> None:
     print(f"\n{'layer':<14}{'output shape':>18}{'parameters':>12}{'GFLOP':>8}{'MB':>8}")
     for layer in result["layers"]:
@@ -151,22 +193,23 @@ def _print_layers(result: dict[str, Any]) -> None:
     )
 
 
-def _architecture(arguments: argparse.Namespace) -> tuple[dict[str, int], int]:
-    """(architecture, tile) of RUN, or of a new network with --depth and --base."""
-    from tinyunet.training.checkpoint import find_weights, load_network
+def _architecture(arguments: argparse.Namespace) -> tuple[dict[str, int], int, Card | None]:
+    """(architecture, tile, card) of RUN, or of a new network with --depth and --base."""
+    from tinyunet.training.checkpoint import load_network
 
     if arguments.run_folder is None:
         if arguments.base < 1:
             raise ValueError(f"--base {arguments.base} is not at least 1")
         built = {"depth": arguments.depth, "base_channels": arguments.base}
-        return {"in_channels": 1, "n_classes": 2, **built}, 572
-    file = find_weights(arguments.run_folder)
+        return {"in_channels": 1, "n_classes": 2, **built}, 572, None
+    model = find_model(arguments.run_folder)
+    file = model.weights
     net, meta = load_network(file, "cpu")
     tile = meta.get("tile", 572)
     if type(tile) is not int:
         raise ValueError(f"{file}: its tile is damaged: {printable(repr(tile))}")
     names = ("in_channels", "n_classes", "depth", "base_channels")
-    return {name: getattr(net, name) for name in names}, tile
+    return {name: getattr(net, name) for name in names}, tile, model.card
 
 
 def gradcheck(arguments: argparse.Namespace) -> int:

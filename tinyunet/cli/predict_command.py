@@ -1,76 +1,91 @@
-"""`tinyunet predict`: images of any size to probabilities, slice by slice, or to cells."""
+"""`tinyunet predict`: images of any size to probabilities, masks, cells, and pictures of them.
+
+What is written where stands in `predict_results.py`. Lesson: lessons/10-overlap-tile.md.
+"""
 
 import argparse
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinyunet.arrays import Array
 from tinyunet.cli import common
+from tinyunet.cli.parser import add_command
+from tinyunet.cli.predict_results import KINDS, Places, Results
 from tinyunet.geometry import check_size
-from tinyunet.images import FolderWriter, Stack, StackWriter, normalise, open_stack
+from tinyunet.images import Stack, normalise, open_stack
 from tinyunet.images._text import few
-from tinyunet.images.ctc import result_name
+from tinyunet.inference.recipe import DEFAULTS, Recipe
+from tinyunet.networks import Model, find_model
 from tinyunet.nn.unet import UNet
 
-TIFF = (".tif", ".tiff")
+PURPOSE = "segment images of any size with a trained network"
+TEXT = """
+RUN is the folder of a run, a .safetensors file, or the name of a network that comes with the
+package (`tinyunet info` lists them). IMAGES is a TIFF stack, a picture, a folder of them, or a Cell
+Tracking sequence. Images are mirrored at their edges and cut into tiles that fit the memory; the
+result has no seams.
+
+Results keep the names of their images. A name ending in .tif becomes a stack of one page a slice,
+any other a folder of one file a slice. What is there already is not touched without --overwrite.
+"""
+EXAMPLES = (
+    ("tinyunet predict RUN images.tif --out probabilities.tif", "probabilities, a page a slice"),
+    (
+        "tinyunet predict RUN photos/ --masks masks/ --overlays overlays/",
+        "masks, and their contours on the images, as PNG",
+    ),
+)
+CELLS = (  # how cells are made: flag, type, metavar, words; None stands for the recipe's value
+    ("--threshold", float, "P", "a pixel is no background above this probability"),
+    ("--min-size", int, "N", "smaller cells, in pixels, are left out"),
+    ("--border", int, "N", "gaps between cells up to so many pixels wide are closed"),
+    ("--grow", int, "N", "pixels that cells grow all round"),
+)
 
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "predict", help="segment images of any size with a trained network"
+    usage = "RUN IMAGES --out FILE.tif [options]"
+    parser = add_command(commands, "predict", usage, PURPOSE, TEXT, EXAMPLES)
+    group = parser.add_argument_group("network and images")
+    group.add_argument("run_folder", metavar="RUN", help="run folder, weights, or a network's name")
+    group.add_argument("images", metavar="IMAGES", help="stack, picture, folder, or CTC sequence")
+    group.add_argument("--slices", type=common.slice_range, metavar="A:B", help="only A to B − 1")
+    group.add_argument(
+        "--weights", choices=("best", "last"), help="of the run (the best, if it validated)"
     )
-    parser.add_argument("run_folder", metavar="RUN", help="run folder or .safetensors file")
-    parser.add_argument("images", metavar="IMAGES", help="TIFF stack, image, folder, CTC sequence")
-    parser.add_argument(
-        "--out",
-        required=True,
-        metavar="FILE.tif|FOLDER",
-        help="probabilities of class 1 (more than 2 classes: class numbers): a page a slice, or in "
-        "a folder a file a slice, named as its image",
+    group = parser.add_argument_group("results, one of them at least")
+    for name, (metavar, words) in KINDS.items():
+        group.add_argument(f"--{name}", metavar=metavar, help=words)
+    group.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    group = parser.add_argument_group("masks and cells")
+    for flag, kind, metavar, words in CELLS:
+        default = DEFAULTS[flag[2:].replace("-", "_")]
+        told = f"({'the best on what RUN held out, or ' * (flag == '--threshold')}{default})"
+        group.add_argument(flag, type=kind, metavar=metavar, help=f"{words} {told}")
+    group.add_argument(
+        "--classes-file",
+        metavar="FILE",
+        help=".csv or .json of number, name, colour: for masks, overlays and colours",
     )
-    parser.add_argument(
-        "--cells",
-        metavar="FOLDER",
-        help="also write cells, 16 bit, one number a cell: files named as the images, mask000.tif "
-        "… for the frames of a sequence and the pages of a stack",
+    group = parser.add_argument_group("prediction")
+    group.add_argument(
+        "--tile", type=int, metavar="N", help="input pixels of a tile's side (by the free memory)"
     )
-    parser.add_argument(
-        "--threshold", type=float, default=0.5, metavar="P", help="of a cell's probability (0.5)"
+    group.add_argument(
+        "--average",
+        type=int,
+        default=1,
+        metavar="N",
+        help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1)",
     )
-    parser.add_argument("--min-size", type=int, default=20, help="smallest cell in pixels (20)")
-    parser.add_argument(
-        "--border", type=int, default=2, help="width of a gap given back to its two cells (2)"
-    )
-    parser.add_argument("--grow", type=int, default=0, help="pixels that cells grow all round (0)")
-    parser.add_argument("--tile", type=int, help="input size of the tiles (by free memory)")
-    parser.add_argument(
-        "--average", type=int, default=1, help="turned and flipped versions, 1 to 8"
-    )
-    parser.add_argument("--slices", type=common.slice_range, metavar="A:B", help="only these")
-    parser.add_argument(
-        "--weights", choices=("best", "last"), help="of the run (best if it has one)"
-    )
-    common.add_device(parser)
+    group = parser.add_argument_group("machine and output")
+    common.add_device(group)
+    common.add_json(group)
     parser.set_defaults(run=run)
-
-
-def weights_file(path: str | Path, which: str | None = None) -> Path:
-    """Return the file of weights that RUN means."""
-    path = Path(path)
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path}: no such run folder or file of weights")
-    names = ["best", "last"] if which is None else [which]
-    for name in names:
-        if (path / f"{name}.safetensors").is_file():
-            return path / f"{name}.safetensors"
-    raise FileNotFoundError(f"{path}: holds no {' or '.join(n + '.safetensors' for n in names)}")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,44 +93,39 @@ def run(arguments: argparse.Namespace) -> int:
     from tinyunet.training.checkpoint import load_network
 
     common.use_threads(arguments)
-    out, cells = _outputs(arguments)
-    net, _ = load_network(weights_file(arguments.run_folder, arguments.weights), arguments.device)
+    model = find_model(arguments.run_folder, arguments.weights)
+    recipe = _recipe(arguments, model.recipe)
+    places = Places(arguments, model)
+    net, _ = load_network(model.weights, arguments.device)
     _check_numbers(arguments, net)
+    classes = places.classes(net.n_classes)
     stack = open_stack(arguments.images, net.in_channels)
     first, end = arguments.slices or (0, len(stack))
     if end > len(stack):
         raise ValueError(f"slices {first}:{end} asked, {arguments.images} has {len(stack)}")
-    _check_finite(stack, range(first, end))
-    names = stack.names[first:end]
-    count = _predict(arguments, net, stack, range(first, end), out, cells)
-    print(f"{out}: {end - first} slices" + (f": {few(names)}" if stack.named else ""))
-    if cells is not None:
-        print(f"{cells}: {count} cells in {end - first} frames")
+    chosen = range(first, end)
+    _check_pages(stack, chosen)
+    _announce(arguments, model, recipe)
+    results = Results(places, recipe, classes, stack, chosen)
+    _predict(arguments, net, results)
+    _report(arguments, results, recipe)
     return 0
 
 
-def _outputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
-    """Return the paths of --out and --cells, with all that is wrong with them said now."""
-    inputs = arguments.run_folder, arguments.images
-    out = Path(arguments.out)
-    if out.suffix.lower() in TIFF:
-        common.check_output(out, TIFF, inputs)
-    elif out.suffix and not out.is_dir():
-        raise ValueError(f"{out}: must end in .tif or .tiff, or be a folder, without an ending")
-    else:
-        common.check_folder(arguments.out, inputs)
-    if arguments.cells is None:
-        return out, None
-    for name in ("min_size", "border", "grow"):
-        if getattr(arguments, name) < 0:
-            flag = "--" + name.replace("_", "-")
-            raise ValueError(f"{flag} {getattr(arguments, name)} is not at least 0")
-    if not 0 <= arguments.threshold < 1:
-        raise ValueError(f"--threshold {arguments.threshold} is not in [0, 1)")
-    cells = common.check_folder(arguments.cells, inputs)
-    if cells.resolve() == out.resolve():
-        raise ValueError(f"--out and --cells are both {out}: name two places")
-    return out, cells
+def _recipe(arguments: argparse.Namespace, recipe: Recipe) -> Recipe:
+    """The recipe with what was typed, all that is wrong with it said now."""
+    typed = {}
+    for flag, *_ in CELLS:
+        name = flag[2:].replace("-", "_")
+        value = getattr(arguments, name)
+        if value is None:
+            continue
+        if name == "threshold" and not 0 <= value < 1:
+            raise ValueError(f"--threshold {value} is not in [0, 1)")
+        if value < 0:
+            raise ValueError(f"{flag} {value} is not at least 0")
+        typed[name] = value
+    return recipe.changed(**typed)
 
 
 def _check_numbers(arguments: argparse.Namespace, net: UNet) -> None:
@@ -125,85 +135,69 @@ def _check_numbers(arguments: argparse.Namespace, net: UNet) -> None:
         raise ValueError(f"--average {arguments.average} is not 1 to 8")
 
 
-def _check_finite(stack: Stack, chosen: range) -> None:
-    """Look for NaN before the work, not in the middle of it: a page that has some is refused."""
+def _check_pages(stack: Stack, chosen: range) -> None:
+    """Look at the pixels before the work, not in the middle of it, where they may be refused."""
     for index in chosen:
-        if stack.dtypes[index].kind == "f":
+        if stack.may_refuse(index):
             stack.page(index)
 
 
-def _predict(
-    arguments: argparse.Namespace,
-    net: UNet,
-    stack: Stack,
-    chosen: range,
-    out: Path,
-    cells: Path | None,
-) -> int:
-    """Predict and write the chosen slices; return the number of cells."""
+def _announce(arguments: argparse.Namespace, model: Model, recipe: Recipe) -> None:
+    """Say what was decided elsewhere: by the network's card, or on the slices of its run."""
+    if model.card is not None:
+        size = model.card.typical_diameter
+        told = f"; made for objects about {size:g} pixels across" if size else ""
+        common.note(f"{model.card.name}: {model.card.title}{told}")
+    elif recipe.chosen and arguments.threshold is None:
+        common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
+
+
+def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None:
+    """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
-    names, found = [stack.names[i] for i in chosen], []
+    pages = Pages(results.stack, results.chosen)
     with ExitStack() as writers:
-        write = _writer(writers, out, stack, chosen)
-        folder = None
-        if cells is not None:
-            folder = writers.enter_context(FolderWriter(cells, np.uint16))
+        results.open(writers, net.n_classes)
 
-        def take(index: int, probabilities: Array) -> None:
-            if net.n_classes == 2:
-                write(names[index], probabilities[1])
-            else:
-                write(names[index], probabilities.argmax(axis=0).astype(np.uint8))
-            if folder is not None:
-                labels = _cells(arguments, probabilities)
-                folder.append(_cells_name(names[index], stack.named), labels)
-                found.append(int(labels.max()))
+        def take(place: int, probabilities: Array) -> None:
+            results.write(place, pages.image, probabilities)
 
-        pages = Pages(stack, chosen)
         predict_stack(net, pages, take, arguments.tile, average=arguments.average, progress=True)
-    return sum(found)
 
 
-def _writer(
-    writers: ExitStack, out: Path, stack: Stack, chosen: range
-) -> Callable[[str, Array], None]:
-    """Open what --out means; return a function of the slice's name and its page."""
-    if out.suffix.lower() not in TIFF:
-        return writers.enter_context(FolderWriter(out)).append
-    sizes = {stack.sizes[i] for i in chosen}
-    if len(sizes) > 1:
-        common.note(
-            f"{out}: its pages will differ in size, as the images do; some programs show only the "
-            "first: a folder as --out takes one file a slice"
+def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> None:
+    """Print what was written, and what is in it."""
+    if arguments.json:
+        common.as_json(
+            {
+                "network": str(arguments.run_folder),
+                "images": str(arguments.images),
+                "slices": len(results.chosen),
+                "recipe": recipe.to_dict(),
+                **results.summary(),
+            }
         )
-    names = [stack.names[i] for i in chosen] if stack.named else None
-    writer = writers.enter_context(StackWriter(out, names=names, one_size=len(sizes) == 1))
-    return lambda _, page: writer.append(page)
-
-
-def _cells(arguments: argparse.Namespace, probabilities: Array) -> Array:
-    from tinyunet.inference.postprocess import probabilities_to_cells
-
-    return probabilities_to_cells(
-        1 - probabilities[0],
-        threshold=arguments.threshold,
-        min_size=arguments.min_size,
-        grow=arguments.grow,
-        border=arguments.border,
-    )
-
-
-def _cells_name(name: str, named: bool) -> str:
-    """mask0007 for frame t0007 and mask007 for page 7; all other files keep their names."""
-    return result_name(name) if named else f"mask{int(name):03d}"
+        return
+    named = f": {few(results.image_names)}" if results.stack.named else ""
+    for line in results.lines(named):
+        print(line)
+    out = results.places.probabilities
+    if out is not None:
+        more = ""
+        if len(results.all_classes) > 2:
+            more = f" --classes {len(results.all_classes)}"
+        elif recipe.chosen and Path(arguments.run_folder).is_dir():
+            more = f" --run {shlex.quote(str(arguments.run_folder))}"
+        common.note(f"next: tinyunet evaluate {shlex.quote(str(out))} LABELS{more}")
 
 
 class Pages:
-    """The chosen slices of a stack, read and normalised one at a time."""
+    """The chosen slices of a stack, read and normalised one at a time; `image` is the last read."""
 
     def __init__(self, stack: Stack, chosen: range) -> None:
         self.stack, self.chosen = stack, chosen
+        self.image: Any = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -211,4 +205,5 @@ class Pages:
     def __iter__(self) -> Iterator[Array]:
         for index in self.chosen:
             name = f"{self.stack.path}: slice {self.stack.names[index]}"
-            yield normalise(self.stack.page(index), name)
+            self.image = self.stack.page(index)
+            yield normalise(self.image, name)

@@ -59,12 +59,17 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
             ("--border", "border", int, "pixels of background cut between touching cells"),
         ),
     ),
+    (
+        "augmentation beyond the paper",
+        (("--max-zoom", "max_zoom", float, "tiles enlarged or reduced up to so many times"),),
+    ),
 )
 PARTS = (
     ("elastic", "no elastic deformation: for things that do not deform"),
     ("rotation", "quarter turns only: where the direction means something"),
     ("intensity", "no change of contrast and brightness: where values are measured"),
     ("weight_map", "every pixel weighs the same: better pixels, more cells merged"),
+    ("balance", "classes keep their sizes in the weight map: only its borders are left"),
 )
 
 

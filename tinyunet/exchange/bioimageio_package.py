@@ -54,10 +54,16 @@ def export_bioimageio(
     ImportError
         If onnx or bioimageio.spec are not installed.
     ValueError
-        If the package does not pass the specification's own validation, with its reason.
+        If the package does not pass the specification's own validation, with its reason, and for
+        a network whose images are compressed first, which the specification has no step for.
     OSError
         If the file cannot be written; what was there before stays.
     """
+    if net.normalisation == "compressed":
+        raise ValueError(
+            "this network takes square roots of its images, which the packages of bioimage.io do "
+            "not know: export it as ONNX"
+        )
     spec = needs("bioimageio.spec")
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -13,11 +13,18 @@ from tinyunet import geometry
 from tinyunet._files import atomic_write
 from tinyunet.arrays import to_numpy
 from tinyunet.exchange._libraries import needs
+from tinyunet.images.normalise import FLOOR, HIGHEST, LOWEST
 from tinyunet.nn import UNet
 from tinyunet.nn.architecture import Layer, trace_sizes
 
 OPSET = 18  # Pad with axes; every runtime of the last years has it
 IR_VERSION = 9
+
+NORMALISED = "subtract the image's mean, divide by its standard deviation"
+COMPRESSED = (
+    f"v to sqrt(max(0, (v - low) / (high - low)) + {FLOOR}), low and high being the image's "
+    f"percentiles {LOWEST:g} and {HIGHEST:g}; then {NORMALISED}"
+)
 
 
 def export_onnx(net: UNet, path: str | Path, mirror: bool = False) -> None:
@@ -101,7 +108,7 @@ def _metadata(net: UNet, mirror: bool) -> dict[str, str]:
     }
     return {
         "tinyunet": json.dumps({**architecture, "mirror": mirror}, sort_keys=True),
-        "normalisation": "subtract the image's mean, divide by its standard deviation",
+        "normalisation": COMPRESSED if net.normalisation == "compressed" else NORMALISED,
         "sizes": f"height and width: {smallest}, then every {step} pixels",
         "margin": f"{margin} pixels a side" + (", mirrored in the graph" if mirror else ""),
     }

@@ -93,6 +93,11 @@ def predict_volume(
         For a scheduler that does not answer, and files that cannot be read or written.
     """
     net = _network(str(weights), False)
+    if net.normalisation == "compressed":
+        raise ValueError(
+            f"{weights}: its images are compressed by their percentiles, which takes whole planes: "
+            "predict them as images, not as a volume"
+        )
     volume = open_volume(source)
     if volume.channels != net.in_channels:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Stacks and folders written page by page, whole or not at all.
+"""Stacks written page by page, whole or not at all.
 
 A result grows under a hidden name beside its final one and takes that name only when it is complete
 and on the disk: a reader never sees half a stack, and an interrupted run leaves the earlier result
@@ -8,9 +8,6 @@ Lesson: lessons/11-training.md.
 """
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
@@ -159,63 +156,6 @@ class StackWriter:
             self.close()
         else:
             self.abort()
-
-
-class FolderWriter:
-    """A folder of TIFF files of one slice each, which appears when all of them are written.
-
-    A context manager: on an error nothing is left.
-
-    Parameters
-    ----------
-    folder : str or Path
-        New, or an empty folder.
-    dtype : dtype, optional
-        What the slices are stored as (the default: that of each).
-    """
-
-    def __init__(self, folder: FileName, dtype: Any = None) -> None:
-        self.folder, self.dtype, self.count = Path(folder), dtype, 0
-        self._final = self.folder.resolve()
-        self._hidden = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")
-        self._hidden.mkdir()
-
-    def append(self, name: str, page: Array) -> None:
-        """Write one slice.
-
-        Parameters
-        ----------
-        name : str
-            Of the file, without suffix.
-        page : Array
-            (H, W).
-
-        Raises
-        ------
-        ValueError
-            For numbers that the dtype cannot hold.
-        """
-        write_stack(self._hidden / f"{name}.tif", [page], self.dtype)
-        self.count += 1
-
-    def __enter__(self) -> "FolderWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                if self._final.is_dir():  # somebody may be in it: it stays, and is filled
-                    for file in self._hidden.iterdir():
-                        os.replace(file, self._final / file.name)
-                else:
-                    os.replace(self._hidden, self._final)
-        finally:
-            shutil.rmtree(self._hidden, ignore_errors=True)
 
 
 def _checked_dtype(dtype: Any) -> np.dtype:

@@ -8,26 +8,28 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.images.normalise import mean_and_std
+from tinyunet.images.normalise import NORMALISATIONS, compress, mean_and_std
 from tinyunet.nn.unet import UNet
 
 Normalise: TypeAlias = str | tuple[Any, Any] | None
 
 
-def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tuple[Any, Any]:
-    """Find the numbers that an image is normalised with.
+def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tuple[Array, Any, Any]:
+    """Find the numbers that an image is normalised with, and compress it if that comes first.
 
     Parameters
     ----------
     net : UNet
         Knows how the images of its training were prepared.
-    normalise : {"trained", "image"} or (mean, std) or None
+    normalise : {"trained", "image", "compressed"} or (mean, std) or None
         As in `predict_tiled`.
     image : array, shape (C, H, W)
         The image.
 
     Returns
     -------
+    image : array, shape (C, H, W)
+        The same, or, where it has to be compressed, a new one.
     mean, std : array, shape (C,), or None
         None where values are taken as they are.
 
@@ -36,16 +38,18 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
     ValueError
         For what is none of these.
     """
-    accepted = "normalise must be None, 'trained', 'image' or (mean, std)"
+    accepted = "normalise must be None, 'trained', 'image', 'compressed' or (mean, std)"
     if isinstance(normalise, str):
-        if normalise not in ("trained", "image"):
+        if normalise not in ("trained", *NORMALISATIONS):
             raise ValueError(f"{accepted}, got {normalise!r}")
         if normalise == "trained":
             normalise = net.normalisation
+        if normalise == "compressed":
+            image = compress(image)
         if normalise is not None:
             normalise = mean_and_std(image)
     if normalise is None:
-        return None, None
+        return image, None, None
     try:
         mean, std = (np.broadcast_to(np.asarray(v, float), image.shape[:1]) for v in normalise)
     except (TypeError, ValueError) as error:
@@ -54,7 +58,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
         ) from error
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(std)) and np.all(std > 0)):
         raise ValueError(f"normalise needs a finite mean and a std > 0, got {normalise!r}")
-    return mean, std
+    return image, mean, std
 
 
 def normalise_window(window: Array, mean: Any, std: Any, dtype: np.dtype) -> Array:

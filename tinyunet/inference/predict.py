@@ -54,9 +54,10 @@ def predict_tiled(
         1 to 8, mean of the probabilities over so many rotated and flipped versions of the image, in
         the order of `dihedral`: 1 the image itself, 4 its rotations by 90 degrees, 8 all of them
         and their mirror images, 7 as many as the paper averages (it does not say which).
-    normalise : {"trained", "image"} or (mean, std) or None, optional
+    normalise : {"trained", "image", "compressed"} or (mean, std) or None, optional
         "trained" prepares the image as ``net.normalisation`` says that those of the training were;
-        "image" subtracts the image's mean and divides by its standard deviation; (mean, std) uses
+        "image" subtracts the image's mean and divides by its standard deviation; "compressed" does
+        so after `images.compress`, for which the whole image is in memory; (mean, std) uses
         these, numbers or one a channel; None takes the values as they are.
     out : array, shape (n_classes, H, W), float32 or float64, optional
         To write into, such as a memory map; must not share memory with `image`.
@@ -79,8 +80,8 @@ def predict_tiled(
     height, width = image.shape[1:]
     average = check_average(average)
     tile = choose_tile(net, height, width) if tile is None else check_tile(tile)
-    mean, std = prepare_normalisation(net, normalise, image)
     out = check_out(out, (net.n_classes, height, width), image)
+    image, mean, std = prepare_normalisation(net, normalise, image)
     jobs = [
         (version, rows, columns)
         for version in range(average)

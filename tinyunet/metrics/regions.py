@@ -145,16 +145,29 @@ def overlaps_by_object(
     counts : Array
         The object's pixels under each of them.
     """
-    numbers, ids = _renumbered(ground_truth)
-    theirs, their_ids = _renumbered(prediction)
+    numbers, ids = renumbered(ground_truth)
+    theirs, their_ids = renumbered(prediction)
     overlap = count_overlaps(group_pixels(ids, len(numbers) - 1), their_ids, len(theirs) - 1)
     starts = np.searchsorted(overlap.rows, np.arange(1, len(numbers) + 1))
     for number, start, end in zip(numbers[1:], starts, starts[1:], strict=False):
         yield int(number), theirs[overlap.columns[start:end]], overlap.counts[start:end]
 
 
-def _renumbered(labels: Array) -> tuple[Array, Array]:
-    """The numbers of a label map with 0 in front, and the map as places in that list, int32."""
+def renumbered(labels: Array) -> tuple[Array, Array]:
+    """Number the objects of a label map without gaps.
+
+    Parameters
+    ----------
+    labels : Array
+        A label map (H, W).
+
+    Returns
+    -------
+    numbers : Array
+        The numbers of the map, ascending, 0 in front whether it occurs or not.
+    ids : Array
+        int32 (H, W), the map as places in that list.
+    """
     background = labels.dtype.type(0)  # whether it occurs or not
     numbers, ids = np.unique(np.append(labels.ravel(), background), return_inverse=True)
     return numbers, ids[:-1].reshape(labels.shape).astype(np.int32)

@@ -11,14 +11,17 @@ import numpy as np
 
 from tinyunet._files import open_regular
 from tinyunet._progress import Reporter
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import Dataset
 from tinyunet.inference.postprocess import probabilities_to_cells
 from tinyunet.inference.predict import predict_tiled
+from tinyunet.inference.recipe import Recipe
 from tinyunet.metrics import seg
 from tinyunet.plot import plot_classes, plot_results
 from tinyunet.training.checkpoint import load_network
 from tinyunet.training.plan import Plan
+from tinyunet.training.recipe_file import write_recipe
 from tinyunet.training.settings_file import write_json
 from tinyunet.training.validation import validation_tile
 
@@ -32,7 +35,8 @@ def score_held_out(folder: Path, plan: Plan, bar: bool = False) -> dict[str, Any
     Parameters
     ----------
     folder : Path
-        The run folder; scores.json and held-out.png are written there.
+        The run folder; scores.json, held-out.png, and for two classes postprocessing.json with
+        the best threshold are written there.
     plan : Plan
         Of the run.
     bar : bool, optional
@@ -61,12 +65,42 @@ def score_held_out(folder: Path, plan: Plan, bar: bool = False) -> dict[str, Any
         ],
     }
     if data.n_classes == 2:
-        scores["thresholds"] = [_at_threshold(data, answers, t, plan) for t in THRESHOLDS]
+        rows = [_at_threshold(data, answers, t, plan) for t in THRESHOLDS]
+        scores["thresholds"], scores["threshold"] = rows, best_row(rows)["threshold"]
+        _keep_threshold(Path(folder), data, scores["threshold"], plan)
     else:
         scores["classes"] = [_of_class(data, answers, k) for k in range(data.n_classes)]
     write_json(Path(folder) / "scores.json", scores)
     _draw(Path(folder) / "held-out.png", data, answers, rates)
     return scores
+
+
+def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Choose among thresholds: by SEG where objects were scored, else by the F-score.
+
+    Parameters
+    ----------
+    rows : list of dict
+        The scores at each threshold, as scores.json holds them.
+
+    Returns
+    -------
+    dict
+        The best row; of equal ones that nearest to 0.5.
+    """
+    key = "seg" if "seg" in rows[0] else "f_score"
+    return max(rows, key=lambda row: (row[key], -abs(row["threshold"] - 0.5)))
+
+
+def _keep_threshold(folder: Path, data: Dataset, threshold: float, plan: Plan) -> None:
+    """Let `predict` use the threshold by default."""
+    objects = data.kind == "instances"
+    settings = {"threshold": threshold, "min_size": SMALLEST_CELL}
+    if objects:
+        settings["border"] = plan.settings.border
+    chosen = f"best {'SEG' if objects else 'F-score'} on {plural(len(data), 'held-out slice')}"
+    found = {"settings": settings, "objects": objects, "chosen": chosen}
+    write_recipe(folder, Recipe.from_dict(found))
 
 
 def read_scores(folder: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyunet._files import atomic_write
 from tinyunet._text import plural, size_text
-from tinyunet.report.held_out import read_scores
+from tinyunet.report.held_out import best_row, read_scores
 from tinyunet.report.state import best_validation
 from tinyunet.training.history import read_history
 from tinyunet.training.log import read_log
@@ -143,12 +143,13 @@ def _scores(folder: Path, scores: dict[str, Any]) -> str:
     if rows:
         names = ["threshold", *(name for name in rows[0] if name != "threshold")]
         key = "seg" if "seg" in names else "f_score"
-        best = max(range(len(rows)), key=lambda i: rows[i][key])
+        best = rows.index(best_row(rows))
         shown = [[f"{row['threshold']:.1f}", *(f"{row[n]:.4f}" for n in names[1:])] for row in rows]
         parts.append(_table([_WORDS.get(name, name) for name in names], shown, best))
         parts.append(
             "<p>A pixel is of class 1 where its probability is above the threshold. Bold: the best "
-            f"{_WORDS[key]}; chosen on these slices, it flatters a little.</p>"
+            f"{_WORDS[key]}; chosen on these slices, it flatters a little. <code>tinyunet "
+            "predict</code> makes masks and cells with this threshold (postprocessing.json).</p>"
         )
     if classes := scores.get("classes"):
         shown = [

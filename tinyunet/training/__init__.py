@@ -6,6 +6,7 @@ step in `step.py`, scores from `validation.py`; `observer.py` is told, `failures
 for what goes wrong, `graceful_shutdown.py` turns Ctrl-C into a wish, `warm_up.py` compiles before
 the clock starts. A run lives in a folder (`run_folder.py`) that one process at a time may write to
 (`run_lock.py`): `settings_file.py`, `log.py`, `history.py`; all that the next step depends on is
-`state.py`, weights and networks as files are `checkpoint.py` on top of `tensor_file.py`.
+`state.py`, weights and networks as files are `checkpoint.py` on top of `tensor_file.py`, and the
+threshold that the run chose is `recipe_file.py`.
 Lesson: lessons/11-training.md.
 """

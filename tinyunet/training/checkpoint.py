@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyunet._files import printable
 from tinyunet.arrays import Device, to_numpy
+from tinyunet.images.normalise import NORMALISATIONS
 from tinyunet.nn.unet import UNet
 from tinyunet.training.tensor_file import (
     FileName,
@@ -145,7 +146,7 @@ def load_network(
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {printable(error)}") from error
     normalisation = meta.get("normalisation")
-    if normalisation not in (None, "image"):
+    if normalisation not in (None, *NORMALISATIONS):
         raise ValueError(f"{path}: its normalisation is {printable(normalisation)}: unknown")
     net.normalisation = normalisation
     return net, meta

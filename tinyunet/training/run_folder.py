@@ -7,6 +7,8 @@
     best.safetensors    parameters of the best validation so far
     curves.png          the log as a picture
     learning/           what the network made of one held-out slice, early and late
+    scores.json         how good the best weights are on the held-out slices; held-out.png
+    postprocessing.json the threshold that is best on them, and how cells are made
     report.html         all of it on one page
 
 Lesson: lessons/11-training.md.
@@ -25,7 +27,8 @@ from tinyunet.training.settings import Settings
 from tinyunet.training.settings_file import read_settings, write_json
 
 _RUN_FILES = ("settings.json", "last.safetensors", "best.safetensors", "log.csv", "curves.png")
-_WRITTEN = (*_RUN_FILES, "history.json", "report.html", "learning")
+_AT_THE_END = ("scores.json", "held-out.png", "postprocessing.json", "report.html")
+_WRITTEN = (*_RUN_FILES, *_AT_THE_END, "history.json", "learning")
 
 
 def check_folder(path: str | os.PathLike[str], resume: bool = False) -> bool:

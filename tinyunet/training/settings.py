@@ -22,6 +22,8 @@ _KINDS: dict[type, tuple[Any, str]] = {  # True is no number here, though Python
 }
 # What settings were called in files that version 1.0 wrote.
 _FORMER_NAMES = {"base": "base_channels", "rate": "lr", "grey": "intensity"}
+# Settings that came later, and what runs before them did.
+_CAME_LATER = {"balance": True, "max_zoom": 1.0}
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +56,10 @@ class Settings:
     elastic, rotation, intensity, weight_map : bool
         The parts of the paper's recipe. Without rotation by any angle, quarter turns remain; flips
         and shifts always are.
+    max_zoom : float
+        Tiles show things larger or smaller by a factor of up to this; 1, as in the paper, never.
+    balance : bool
+        Whether the weight map balances the classes; False leaves only its borders.
     w0, sigma : float
         Height and width in pixels of the weight map's borders (equation 2).
     border : int
@@ -83,6 +89,8 @@ class Settings:
     rotation: bool = True
     intensity: bool = True
     weight_map: bool = True
+    max_zoom: float = 1.0
+    balance: bool = True
     w0: float = 10.0
     sigma: float = 5.0
     border: int = 2
@@ -102,6 +110,8 @@ class Settings:
             raise ValueError(f"w0 {self.w0} is not a number of at least 0")
         if not 0 < self.sigma < float("inf"):
             raise ValueError(f"sigma {self.sigma} is not a positive number")
+        if not 1 <= self.max_zoom < float("inf"):
+            raise ValueError(f"max_zoom {self.max_zoom} is not a number of at least 1")
         if self.border < 0:
             raise ValueError(f"border {self.border} is not at least 0")
         if not 0 < self.lr < float("inf"):
@@ -167,8 +177,8 @@ class Settings:
         Parameters
         ----------
         values : mapping
-            A value for every setting: none is filled in, for its default may have been another
-            when the run was started.
+            A value for every setting: no default is filled in, for it may have been another when
+            the run was started. Settings that version 1.0 did not have get what it did.
 
         Returns
         -------
@@ -181,6 +191,8 @@ class Settings:
             For a setting that is missing or unknown, and for a value that is not accepted.
         """
         values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
+        if not _CAME_LATER.keys() & values.keys():  # one alone was lost, it does not come later
+            values |= _CAME_LATER
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in values]
         unknown = [str(name) for name in values if name not in names]

@@ -94,7 +94,8 @@ def _prepare(dataset: Dataset, index: int, settings: Settings) -> TrainingSlice:
     weights: Array | None
     if settings.weight_map:
         cells = labels if instances else classes > 0
-        weights = weight_map(cells, settings.w0, settings.sigma, instances=instances, valid=valid)
+        form = settings.w0, settings.sigma, settings.balance
+        weights = weight_map(cells, *form, instances=instances, valid=valid)
     else:
         weights = None if valid is None else valid.astype(np.float32)
     return TrainingSlice(dataset.images[index], classes, weights, dataset.names[index])
@@ -159,6 +160,7 @@ def draw_tile(slices: Sequence[TrainingSlice], settings: Settings, step: int) ->
         rotation=settings.rotation,
         quarter_turns=not settings.rotation,
         intensity=settings.intensity,
+        max_zoom=settings.max_zoom,
         intensity_range=(-1.0, 1.0),  # images have mean 0 and standard deviation 1
     )
     assert sample.image is not None

@@ -61,7 +61,6 @@ def two_nearest_distances(labels: object, instances: bool | None = None) -> tupl
     return d1, d2
 
 
-@jit
 def nearest_in_rows(cells: Array) -> Array:
     """Find each pixel's two nearest distinct cells in its own row.
 
@@ -77,30 +76,36 @@ def nearest_in_rows(cells: Array) -> Array:
         with another number, its number. NOBODY and 0 where there is none. The four lie side by
         side in memory, because the second pass always wants them together.
     """
+    near = np.empty((*cells.shape, 4), np.int32)
+    _fill_nearest(cells, near)
+    return near
+
+
+@jit(error_model="numpy")
+def _fill_nearest(cells: Array, near: Array) -> None:
+    """Write `near` of `nearest_in_rows`; whole numbers are int64 throughout: one type, one body."""
     height, width = cells.shape
-    near = np.empty((height, width, 4), np.int32)
     for y in range(height):
         # What the walk has met so far: the last cell, and the last one with another number.
         gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
         for x in range(width):
-            cell = cells[y, x]
+            cell = np.int64(cells[y, x])
             gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
             near[y, x, 0], near[y, x, 1] = gap1, cell1
             near[y, x, 2], near[y, x, 3] = gap2, cell2
         gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
         for x in range(width - 1, -1, -1):
-            cell = cells[y, x]
+            cell = np.int64(cells[y, x])
             gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
-            best1, name1 = near[y, x, 0], near[y, x, 1]
-            best2, name2 = near[y, x, 2], near[y, x, 3]
+            best1, name1 = np.int64(near[y, x, 0]), np.int64(near[y, x, 1])
+            best2, name2 = np.int64(near[y, x, 2]), np.int64(near[y, x, 3])
             best1, name1, best2, name2 = _offer(gap1, cell1, best1, name1, best2, name2)
             best1, name1, best2, name2 = _offer(gap2, cell2, best1, name1, best2, name2)
             near[y, x, 0], near[y, x, 1] = best1, name1
             near[y, x, 2], near[y, x, 3] = best2, name2
-    return near
 
 
-@jit
+@jit(error_model="numpy")
 def _walk_on(cell: int, gap1: int, cell1: int, gap2: int, cell2: int) -> tuple[int, int, int, int]:
     """One pixel further along the row, onto a pixel of `cell` (0: background)."""
     gap1, gap2 = min(gap1 + 1, NOBODY), min(gap2 + 1, NOBODY)
@@ -112,7 +117,7 @@ def _walk_on(cell: int, gap1: int, cell1: int, gap2: int, cell2: int) -> tuple[i
     return 0, cell, gap1, cell1
 
 
-@jit
+@jit(error_model="numpy")
 def _offer(
     far: int, cell: int, best1: int, cell1: int, best2: int, cell2: int
 ) -> tuple[int, int, int, int]:
@@ -126,7 +131,7 @@ def _offer(
     return best1, cell1, far, cell
 
 
-@jit
+@jit(error_model="numpy")
 def two_nearest_squares(near: Array, y: int, x: int, reach: float) -> tuple[int, int]:
     """Squared distances of one pixel to its two nearest distinct cells.
 
@@ -160,13 +165,14 @@ def two_nearest_squares(near: Array, y: int, x: int, reach: float) -> tuple[int,
             if row < 0 or row >= height:
                 continue
             for place in (0, 2):
-                gap, cell = np.int64(near[row, x, place]), near[row, x, place + 1]
+                gap = np.int64(near[row, x, place])
+                cell = np.int64(near[row, x, place + 1])
                 far = square + gap * gap  # ENDLESS or more where there is no cell: refused
                 best1, cell1, best2, cell2 = _offer(far, cell, best1, cell1, best2, cell2)
     return best1, best2
 
 
-@jit
+@jit(error_model="numpy")
 def fill_distances(near: Array, d1: Array, d2: Array) -> None:
     """Write both distances of every pixel.
 

@@ -155,7 +155,7 @@ def _fill_page(
         weights[~valid] = 0.0
 
 
-@jit
+@jit(error_model="numpy")  # sigma is positive: no division by zero
 def _fill_weights(
     cells: Array,
     near: Array,

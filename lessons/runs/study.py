@@ -1,0 +1,195 @@
+"""The study of lessons 11 and 13: settings × seeds × training slices, and their table.
+
+    python lessons/runs/study.py run train-volume.tif train-labels.tif --out RUNS [--only NAMES]
+    python lessons/runs/study.py table --out RUNS     # study.json beside this file, and the tables
+
+`run` trains what is missing, one run after another on one thread, and scores it; it may be stopped
+and started again at any time (every run resumes at its last checkpoint), and several may work side
+by side on one folder: what another one trains is left to it. Nothing is chosen by a run itself:
+the learning rate falls to nothing at the end of each, and the last weights are scored, on slices
+20 to 23, by which settings may be compared, and on slices 16 to 19, by which nobody chooses.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+SEEDS = (0, 1, 2)
+VALIDATION, LEFT_OUT = range(20, 24), range(16, 20)
+# A narrow U of four levels: its tile is mostly output, so it sees most pixels a minute.
+COMMON = {"depth": 4, "base_channels": 8, "tile": 284, "steps": 2000, "decay": 0.3}
+FLIPS = {"elastic": False, "rotation": False, "intensity": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One network to train: what it is called, how it differs, on how many slices, which seed."""
+
+    name: str
+    changes: dict
+    slices: int = 16
+    seeds: tuple = SEEDS
+
+    def settings(self, seed):
+        """Return the run's settings."""
+        from tinyunet.training.settings import Settings
+
+        rare = {"val_every": 10**6, "checkpoint_every": 500}
+        return Settings(**(COMMON | rare | self.changes | {"seed": seed}))
+
+
+# What a claim of the lessons rests on comes first.
+JOBS = (
+    Job("all", {}),
+    Job("no elastic", {"elastic": False}),
+    Job("flips only", FLIPS),
+    Job("no weight map", {"weight_map": False}),
+    *(
+        Job(f"{name}, {n} slices", changes, n)
+        for n in (3, 5, 10)
+        for name, changes in (
+            ("all", {}),
+            ("no elastic", {"elastic": False}),
+            ("flips only", FLIPS),
+        )
+    ),
+    Job("classes balanced, no borders", {"w0": 0.0}),
+    Job("borders, classes not balanced", {"balance": False}),
+    Job("constant rate", {"decay": 0.0}),
+    Job("rate falls all the way", {"decay": 1.0}),
+    Job("no rotation", {"rotation": False}),
+    Job("no intensity", {"intensity": False}),
+    Job("no drop-out", {"dropout": 0.0}),
+    Job("rate 0.001", {"lr": 0.001}),
+    Job("rate 0.004", {"lr": 0.004}),
+    Job("500 steps", {"steps": 500}),
+    Job("1000 steps", {"steps": 1000}),
+    Job("4000 steps", {"steps": 4000}, seeds=(0, 1)),
+    Job("base 4", {"base_channels": 4}),
+    Job("base 16", {"base_channels": 16}, seeds=(0, 1)),
+    Job("five levels", {"depth": 5}, seeds=(0, 1)),
+)
+
+
+def folder_of(out, job, seed):
+    """Return the folder of a run."""
+    return Path(out) / f"{job.name.replace(', ', '-').replace(' ', '_')}-{seed}"
+
+
+def train_and_score(dataset, job, seed, out):
+    """Train one network, or go on with it, and write its scores; False if another one does."""
+    from tinyunet.training.loop import train
+
+    folder = folder_of(out, job, seed)
+    if (folder / "study.json").exists():
+        return False
+    begun = time.perf_counter()
+    train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", resume=True)
+    found = {"seconds": round(time.perf_counter() - begun)}
+    for name, part in (("validation", VALIDATION), ("left out", LEFT_OUT)):
+        averages = (1, 8) if job.name == "all" else (1,)
+        for average in averages:
+            key = name if average == 1 else f"{name}, average {average}"
+            found[key] = score(folder, dataset.subset(part), average)
+    (folder / "study.json").write_text(json.dumps(found, indent=1))
+    return True
+
+
+def score(folder, dataset, average):
+    """Return the challenge's scores of a run's last weights on these slices."""
+    from tinyunet.inference.predict import predict_tiled
+    from tinyunet.metrics import isbi2012_details
+    from tinyunet.training.checkpoint import load_network
+
+    net, _ = load_network(folder / "last.safetensors", "cpu")
+    pages = [predict_tiled(net, image, 604, average)[1] for image in dataset.images]
+    truth, p = np.stack(dataset.labels), np.stack(pages)
+    details = isbi2012_details(truth, p)
+    rates = [float(((p > t) != (truth > 0)).mean()) for t in details.thresholds]
+    best = int(np.argmin(rates))
+    extra = {"best_rate": rates[best], "best_rate_threshold": float(details.thresholds[best])}
+    return details.scores.to_dict() | extra
+
+
+def run(images, labels, out, only):
+    """Train and score all that is missing."""
+    from tinyunet.backends.cpu.threads import set_threads
+    from tinyunet.images import read_pair
+
+    set_threads(1)
+    dataset = read_pair(images, labels)
+    for job in JOBS:
+        for seed in job.seeds:
+            if only and job.name not in only:
+                continue
+            try:
+                done = train_and_score(dataset, job, seed, out)
+            except BlockingIOError:  # another one is at it
+                continue
+            if done:
+                print(f"{job.name}, seed {seed}", flush=True)
+
+
+SHOWN = ("pixel_error_rate", "best_rate", "pixel_error", "rand_error", "v_rand_thinned")
+
+
+def collect(out):
+    """Return {job: {part: {score: [one value a seed]}}} of all runs that are done."""
+    found = {}
+    for job in JOBS:
+        files = [folder_of(out, job, seed) / "study.json" for seed in job.seeds]
+        runs = [json.loads(file.read_text()) for file in files if file.exists()]
+        if not runs:
+            continue
+        parts = [part for part in runs[0] if part != "seconds"]
+        found[job.name] = {
+            part: {score: [round(one[part][score], 5) for one in runs] for score in runs[0][part]}
+            for part in parts
+        }
+    return found
+
+
+def table_of(found, part, scores=SHOWN):
+    """Return rows of Markdown: mean ± standard deviation over the seeds of each score."""
+    lines = ["| setting | seeds | " + " | ".join(scores) + " |", "| --- " * (2 + len(scores)) + "|"]
+    for name, parts in found.items():
+        if part in parts:
+            values = [parts[part][score] for score in scores]
+            cells = [f"{np.mean(v):.4f} ± {np.std(v, ddof=len(v) > 1):.4f}" for v in values]
+            lines.append(f"| {name} | {len(values[0])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def table(out):
+    """Write study.json, and print the tables of both parts."""
+    found = collect(out)
+    text = json.dumps(found, indent=1)
+    (HERE / "study.json").write_text(text + "\n", encoding="utf-8")
+    for part in ("left out", "validation", "left out, average 8", "validation, average 8"):
+        print(f"\n{part}\n\n{table_of(found, part)}")
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs = commands.add_parser("run", help="train and score what is missing")
+    runs.add_argument("images", help="stack")
+    runs.add_argument("labels", help="stack of labels")
+    runs.add_argument("--only", nargs="+", choices=[job.name for job in JOBS], default=())
+    for one in (runs, commands.add_parser("table", help="study.json and the tables")):
+        one.add_argument("--out", required=True, help="folder of the runs")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        run(arguments.images, arguments.labels, arguments.out, arguments.only)
+    else:
+        table(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
