@@ -1,5 +1,6 @@
 // Code and formulas that fit: long lines of code are wrapped under their own indentation on a narrow
-// screen, wide formulas get smaller, and a page of source marks the lines of its address (#L12-L20).
+// screen, wide formulas get smaller, short ones keep the full stop behind them, and a page of source
+// marks the lines of its address (#L12-L20).
 
 "use strict";
 
@@ -45,12 +46,28 @@
     }
   }
 
+  /** Keep a full stop, a comma or a bracket on the line of the short formula before it. */
+  function keepPunctuation() {
+    for (const formula of document.querySelectorAll("article span.math")) {
+      const after = formula.nextSibling;
+      if (after?.nodeType !== Node.TEXT_NODE || formula.textContent.length > 24) continue;
+      const [mark] = /^[.,:;)?!’]+/.exec(after.data) ?? [];
+      if (!mark) continue;
+      const line = document.createElement("span");
+      line.className = "nowrap";
+      formula.replaceWith(line);
+      line.append(formula, mark);
+      after.data = after.data.slice(mark.length);
+    }
+  }
+
   document.documentElement.classList.toggle("in-pane", location.search === "?pane");
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
     markLines();
     window.addEventListener("hashchange", markLines);
+    keepPunctuation();
     fitFormulas();
     new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
     document.fonts?.ready.then(fitFormulas);
