@@ -21,7 +21,7 @@ from tinyunet.arrays import Array
 from tinyunet.images import limits
 from tinyunet.images._axes import Plane, planes_of_slices
 from tinyunet.images._formats import Source, image_files, open_source
-from tinyunet.images._page import Page, check_kind, say_what_is_taken, shown
+from tinyunet.images._page import Page, check_finite, check_kind, say_what_is_taken, shown
 from tinyunet.images._text import dtypes_text, few, sizes_text
 from tinyunet.images.names import FileName, stem
 
@@ -123,13 +123,7 @@ class Stack:
         one = self._slices[index]
         planes = [self._plane(one, *plane) for plane in one.planes]
         pixels = planes[0] if len(planes) == 1 else np.stack(planes)
-        if pixels.dtype.kind == "f":
-            bad = pixels.size - int(np.isfinite(pixels).sum())
-            if bad:
-                raise ValueError(
-                    f"{self.path}: slice {one.name}: {bad} of {pixels.size} pixels are NaN or "
-                    "infinite: wanted finite numbers"
-                )
+        check_finite(pixels, f"{self.path}: slice {one.name}")
         return pixels
 
     def _plane(self, one: _Slice, page: int, sample: int | None) -> Array:
