@@ -58,3 +58,27 @@ def check_page(
             f"{what}, {allocated} bytes once decoded, more than the {PAGE_BYTES} that are read "
             "from a page: save it as uncompressed TIFF of 8 bits or more, which is read in parts"
         )
+
+
+def check_read(path: str, slices: int, allocated: int) -> None:
+    """Refuse a stack whose slices would be too many to be in memory together.
+
+    Parameters
+    ----------
+    path : str
+        Of the stack, for the message.
+    slices : int
+        How many there are.
+    allocated : int
+        Bytes of all of them once decoded.
+
+    Raises
+    ------
+    ValueError
+        Beyond `READ_BYTES`.
+    """
+    if allocated > READ_BYTES:
+        raise ValueError(
+            f"{path}: {slices} slices are {allocated} bytes, more than the {READ_BYTES} that are "
+            "read at once: train on a part of the stack"
+        )

@@ -10,14 +10,14 @@ import numpy as np
 
 from tinyunet._text import plural
 from tinyunet.arrays import Array
-from tinyunet.images import ctc
+from tinyunet.images import ctc, limits
 from tinyunet.images._formats import warn_of_others
 from tinyunet.images._text import dtypes_text
 from tinyunet.images.dataset import Dataset
 from tinyunet.images.labels import IGNORED, KINDS, decode_labels
 from tinyunet.images.names import FileName, match
 from tinyunet.images.normalise import normalise
-from tinyunet.images.stack import Stack, check_memory, open_stack, read_all
+from tinyunet.images.stack import Stack, open_stack, read_all
 
 
 def read_images(path: FileName, in_channels: int = 1) -> list[Array]:
@@ -241,7 +241,7 @@ def _dataset(stack: Stack, truth: dict[int, Array], kind: str, n_classes: int) -
     images: list[Array] = []
     labels: list[Array | None] = []
     valid: list[Array | None] = []
-    check_memory(stack)
+    limits.check_read(stack.path, len(stack), stack.nbytes)
     for i, name in enumerate(stack.names):
         image = normalise(stack.page(i), f"{stack.path}: slice {name}")
         images.append(image if image.ndim == 3 else image[None])

@@ -243,10 +243,8 @@ def open_stack(
             if sample is None:
                 channels = in_channels if len(one.planes) == 1 else 1
                 check_kind(one.where, one.source.pages[page], channels, labels, one_bit)
-    say_what_is_taken(
-        str(path), [one.name for one in slices], [one.header for one in slices], labels
-    )
     stack = Stack(path, slices, in_channels, labels, named)
+    say_what_is_taken(str(path), stack.names, [one.header for one in slices], labels)
     for i, one in enumerate(slices):
         if one.planes[0][1] is None and one.header.perhaps_grey(in_channels):
             stack.page(i)
@@ -272,28 +270,8 @@ def read_all(stack: Stack) -> list[Array]:
     ValueError
         Beyond `limits.READ_BYTES`, and for damaged pixels.
     """
-    check_memory(stack)
+    limits.check_read(stack.path, len(stack), stack.nbytes)
     return [np.array(stack.page(i)) for i in range(len(stack))]
-
-
-def check_memory(stack: Stack) -> None:
-    """Refuse a stack whose pages would be too many to be in memory together.
-
-    Parameters
-    ----------
-    stack : Stack
-        An open stack.
-
-    Raises
-    ------
-    ValueError
-        Beyond `limits.READ_BYTES`.
-    """
-    if stack.nbytes > limits.READ_BYTES:
-        raise ValueError(
-            f"{stack.path}: {len(stack)} slices are {stack.nbytes} bytes, more than the "
-            f"{limits.READ_BYTES} that are read at once: train on a part of the stack"
-        )
 
 
 def _only_slice(file: FileName, in_channels: int, labels: bool) -> _Slice:
