@@ -1,6 +1,6 @@
 """The GPU path counted: launches, bytes, operations and what they should take. No GPU needed.
 
-    python benchmarks/gpu_count.py [--base 64 --tile 572]
+    python benchmarks/gpu_count.py [--works 64:572 16:284] [--write]
 
 The package's own step runs on shapes alone (tinyunet/backends/cuda/counting.py), so the table is of
 the code as it is. Registers and spills are the compiler's (nvcc, where it is installed). A time is
@@ -9,6 +9,7 @@ between two kernels of a graph; it is an estimate, no more, until a card has bee
 """
 
 import argparse
+from pathlib import Path
 
 from gpu_resources import compile_with_nvcc
 
@@ -20,22 +21,26 @@ COPY = {
     "H100": 3.0e12,
     "H200": 4.3e12,
 }  # bytes a second, read and written, measured by a large copy
+START, END = "<!-- gpu_count -->\n", "<!-- end of gpu_count -->\n"
+WORKS = [(64, 572), (64, 284), (16, 572), (16, 284)]
+BARS = {(64, "float32"): 0.70, (64, "tf32"): 1.00, (64, "bf16"): 1.20, (16, "float32"): 0.50}
 OF_COPY = 0.9  # that a kernel of ours should reach
 PRODUCTS = {"float32": 50e12, "tf32": 300e12, "bf16": 550e12}  # cuBLAS, large products, both cards
 GAP = 1.5e-6  # seconds between two kernels of a graph
+OF_LAYER = 7  # kernels of PyTorch's: y, bias, ReLU; dy of the ReLU, dbias, dx, dweight
 PROCESSORS, CLOCK = 132, 1.7e9  # multiprocessors, each with four schedulers; Hz
 RESIDENT = 2  # blocks of a tensor-core kernel on a multiprocessor, by its registers and memory
 OF_UNITS = 0.62  # of a Hopper card's tensor-core rate mma.sync reaches; all of it needs wgmma
 UNITS = {"tf32": 494e12, "bf16": 989e12}
 OF_ISSUE = 0.75  # of the instructions that could be issued
-# The loops' machine code for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
+# The loops of nvcc 13.0 for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
 LOOPS = {
-    "conv_tf32_128": (206, 32),
-    "conv_tf32_64": (165, 16),
+    "conv_tf32_128": (193, 32),
+    "conv_tf32_64": (154, 16),
     "filters_tf32_128": (325, 32),
     "filters_tf32_64": (284, 16),
-    "conv_bf16_128": (206, 32),
-    "conv_bf16_64": (165, 16),
+    "conv_bf16_128": (193, 32),
+    "conv_bf16_64": (154, 16),
     "filters_bf16_128": (170, 32),
     "filters_bf16_64": (194, 16),
 }
@@ -74,7 +79,7 @@ def pytorch_estimate(size, base, precision, card):
     parameters = sum(layer.weights for layer in walk)
     moved = item * numbers + 28 * parameters
     operations = sum(3 * layer.product() for layer in walk)
-    passes = moved / (OF_COPY * COPY[card])
+    passes = moved / (OF_COPY * COPY[card]) + OF_LAYER * len(walk) * GAP
     if precision == "float32":
         rates = (2.25 * PRODUCTS["float32"] * 0.9, PRODUCTS["float32"] * 0.9)
     else:
@@ -93,45 +98,100 @@ def count_kernels(step, precision):
     return dict(sorted(rows.items(), key=lambda row: -row[1][3]["H100"]))
 
 
-def print_table(base, tile, precision, resources):
-    """Print one precision's kernels and the sum, and PyTorch's estimate beside it."""
-    step = count_training_step(tile, base_channels=base, precision=precision)
-    rows = count_kernels(step, precision)
-    print(f"\n{precision}, base {base}, tile {tile}: {len(step.launches)} launches")
-    print("| kernel | launches | registers | spills | MB | GFLOP | ms H100 | ms H200 |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for kernel, (count, moved, operations, times) in rows.items():
-        known = resources.get(kernel)
-        shown = (known.registers, known.spills + known.stack) if known else ("", "")
-        work = f"{operations / 1e9:.1f}" if operations else ""
-        spans = " | ".join(f"{1e3 * times[card]:.2f}" for card in COPY)
-        print(
-            f"| {kernel} | {count} | {shown[0]} | {shown[1]} | {moved / 1e6:.0f} | {work} "
-            f"| {spans} |"
-        )
-    moved = sum(row[1] for row in rows.values())
-    totals = {card: 1e3 * sum(row[3][card] for row in rows.values()) for card in COPY}
-    spans = " | ".join(f"{total:.1f}" for total in totals.values())
-    operations = sum(row[2] for row in rows.values())
-    print(
-        f"| all | {len(step.launches)} | | | {moved / 1e6:.0f} | {operations / 1e9:.0f} | {spans} |"
+def totals_of(rows):
+    """Return (launches, bytes, operations, {card: seconds}) of all kernels together."""
+    launches, moved, operations = (sum(row[i] for row in rows.values()) for i in range(3))
+    return launches, moved, operations, {c: sum(row[3][c] for row in rows.values()) for c in COPY}
+
+
+def kernel_table(counted, precision, resources):
+    """Yield one precision's table: a row a kernel, the works' times in columns."""
+    (first, *_), works = counted, list(counted)
+    names = [f"{base}:{tile}" for base, tile in works]
+    yield f"| kernel in {precision} | registers | stack, spills | launches | MB | GFLOP | " + (
+        " | ".join(f"ms at {name}" for name in names) + " |"
     )
-    for card, total in totals.items():
-        fast, slow = pytorch_estimate(tile, base, precision, card)
-        share = f"{total / slow:.2f} to {total / fast:.2f}"
-        print(f"PyTorch on an {card}: {fast:.1f} to {slow:.1f} ms estimated; share {share}")
+    yield "| --- " * (6 + len(names)) + "|"
+    kernels = list(counted[first][precision])
+    kernels += sorted({k for work in works for k in counted[work][precision]} - set(kernels))
+    for kernel in kernels:
+        known, row = resources.get(kernel), counted[first][precision].get(kernel)
+        sizes = f"{known.registers} | {known.stack}, {known.spills}" if known else " | "
+        done = f"{row[2] / 1e9:.1f}" if row and row[2] else ""
+        work = f"{row[0]} | {row[1] / 1e6:.0f} | {done}" if row else " | | "
+        rows = [counted[one][precision].get(kernel) for one in works]
+        cells = [_times(row[3]) if row else "" for row in rows]
+        yield f"| `{kernel}` | {sizes} | {work} | {' | '.join(cells)} |"
+
+
+def _times(seconds):
+    """Milliseconds on each card."""
+    return ", ".join(f"{1e3 * seconds[card]:.2f}" for card in COPY)
+
+
+def summary_table(counted):
+    """Yield the sums beside PyTorch's estimate and the bar, a row a work and precision."""
+    cards = " and ".join(COPY)
+    yield f"| base:tile | precision | launches | GB | GFLOP | ms, {cards} | PyTorch | share | bar |"
+    yield "| --- " * 9 + "|"
+    for (base, tile), found in counted.items():
+        for precision, rows in found.items():
+            launches, moved, operations, seconds = totals_of(rows)
+            ranges = {card: pytorch_estimate(tile, base, precision, card) for card in COPY}
+            shares = [1e3 * seconds[c] / peer for c, both in ranges.items() for peer in both]
+            peers = " and ".join(f"{fast:.1f} to {slow:.1f}" for fast, slow in ranges.values())
+            yield (
+                f"| {base}:{tile} | {precision} | {launches} | {moved / 1e9:.2f} "
+                f"| {operations / 1e9:.0f} | {_times(seconds)} | {peers} "
+                f"| {min(shares):.2f} to {max(shares):.2f} | {verdict(base, precision, shares)} |"
+            )
+
+
+def verdict(base, precision, shares):
+    """Return the bar and whether the design can reach it, by the estimates on both sides."""
+    bar = BARS.get((base, precision))
+    if bar is None:
+        return ""
+    if max(shares) <= bar:
+        return f"{bar:.2f}: within reach"
+    return f"{bar:.2f}: {'out of reach' if min(shares) > bar else 'open'}"
+
+
+def report(works, resources):
+    """Return all tables as Markdown."""
+    counted = {}
+    for base, tile in works:
+        counted[base, tile] = {
+            precision: count_kernels(
+                count_training_step(tile, base_channels=base, precision=precision), precision
+            )
+            for precision in PRECISIONS
+        }
+    parts = [summary_table(counted)]
+    parts += [kernel_table(counted, precision, resources) for precision in PRECISIONS]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def work(text):
+    """Return (base, tile) of "64:572"."""
+    base, tile = text.split(":")
+    return int(base), int(tile)
 
 
 def main():
-    """Print the tables of all precisions."""
+    """Print the tables, or put them in their place in the README of this folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", type=int, default=64)
-    parser.add_argument("--tile", type=int, default=572)
+    parser.add_argument("--works", type=work, nargs="+", default=WORKS, metavar="BASE:TILE")
     parser.add_argument("--arch", type=int, default=90, help="compute capability to compile for")
+    parser.add_argument("--write", action="store_true", help="into README.md of this folder")
     args = parser.parse_args()
-    resources = compile_with_nvcc(args.arch)
-    for precision in PRECISIONS:
-        print_table(args.base, args.tile, precision, resources)
+    tables = report(args.works, compile_with_nvcc(args.arch))
+    if not args.write:
+        print(tables, end="")
+        return
+    page = Path(__file__).with_name("README.md")
+    before, rest = page.read_text(encoding="utf-8").split(START)
+    page.write_text(before + START + tables + END + rest.split(END)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

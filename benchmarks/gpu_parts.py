@@ -33,6 +33,15 @@ def script(name, *arguments):
     return [sys.executable, "-u", str(HERE / f"{name}.py"), *map(str, arguments)]
 
 
+def reason(lines):
+    """Return the line that says what went wrong: the last that names an error, else the last.
+
+    After an illegal address everything that still has memory on the device complains as well.
+    """
+    named = [line.strip() for line in lines if " failed: " in line or "error: " in line]
+    return named[-1] if named else lines[-1]
+
+
 class Call:
     """One call: `run` does its parts, `finish` prints the summary and returns the exit code."""
 
@@ -88,7 +97,7 @@ class Call:
         file.close()
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         print(f"== {part.name}: {ended}", *lines[-SHOWN:], sep="\n", flush=True)
-        why = f": {lines[-1][:150]}" if lines and ended != "ok" else ""
+        why = f": {reason(lines)[:150]}" if lines and ended != "ok" else ""
         self._note(part.name, time.monotonic() - begun, ended + why)
         return ended == "ok"
 

@@ -8,8 +8,6 @@ PyTorch has no GPU its step runs on the CPU, which is of use for rehearsals only
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
-import torch
-from torch_unet import torch_unet
 
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.backends.cuda.graph_step import GraphStep
@@ -19,8 +17,14 @@ from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
 from tinyunet.training.step import training_gradients
 
+try:
+    import torch
+    from torch_unet import torch_unet
+except ImportError:
+    torch = None  # our rungs are worth measuring without it
+
 RATE, MOMENTUM = 1e-6, 0.99  # so small that a thousand steps leave the weights as they are
-TORCH_DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TORCH_DEVICE = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 CONVOLUTIONS = ("conv2d", "conv2d_relu", "conv2d_relu_max_pool", "max_pool2d")
 MOVES = ("up_conv2d", "up_conv2d_concat", "center_crop_concat", "max_pool2d_skip")

@@ -7,7 +7,8 @@ first: its loss and gradients are held to PyTorch's strict float32, then it is t
 is printed at once; one that fails is named and the others run. In the rounds after that all take
 turns once more, several steps a sample, medians of device events, as long as there is time. PyTorch
 runs with cudnn.benchmark in both memory formats, its channels-last step recorded as a graph too; a
-rung's share is of PyTorch's fastest in the rung's precision. Needs a GPU, CuPy, PyTorch with CUDA.
+rung's share is of PyTorch's fastest in the rung's precision. Needs a GPU and CuPy; where PyTorch is
+not installed, our step of plain CuPy operations is the reference and no shares are shown.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import sys
 import time
 
 import numpy as np
-from gpu_peers import RUNGS, Rung, TorchStep, relative_error
+from gpu_count import BARS
+from gpu_peers import RUNGS, Rung, TorchStep, relative_error, torch
 
 from tinyunet import geometry
 from tinyunet.arrays import gpu_problem, select_device
@@ -27,7 +29,6 @@ from tinyunet.nn.precision import PRECISIONS
 
 STEPS = 5  # in a sample
 LIMIT = 5e-3  # relative error of strict float32: a few ReLUs among 10⁸ fall the other way
-BARS = {(64, "float32"): 0.70, (64, "tf32"): 1.00, (64, "bf16"): 1.20, (16, "float32"): 0.50}
 
 
 def print_bounds(base, tile):
@@ -76,7 +77,7 @@ def makers(names, base, shape):
         rung = "graph" if precision == "float32" else f"graph, {precision}"
         if rung in names:
             found.append((rung, lambda rung=rung: Rung(rung, base, shape)))
-        formats = ((True, False), (False, False), (True, True))
+        formats = ((True, False), (False, False), (True, True)) if torch is not None else ()
         found += [(f"PyTorch, {precision}", torch_step(precision, *f)) for f in formats]
     found += [
         (name, lambda name=name: Rung(name, base, shape))
@@ -184,7 +185,11 @@ def main():
         sys.exit(f"no GPU: {gpu_problem()}")
     xp, batch = select_device("gpu").xp, random_batch(args.tile)
     found = makers(args.rungs, args.base, batch[0].shape)
-    strict = next(make for name, make in found if name == "PyTorch, float32")()
+    if torch is None:
+        print("  PyTorch is not installed: no shares, and held to our own plain operations")
+        strict = Rung("im2col", args.base, batch[0].shape)
+    else:
+        strict = next(make for name, make in found if name == "PyTorch, float32")()
     reference = strict.gradients(*batch)
     del strict
     ladder = Ladder(xp, args.base, batch)

@@ -78,7 +78,8 @@ def image_files(folder: FileName) -> list[Path]:
 
 def warn_of_others(folder: FileName, used: Collection[Path]) -> None:
     """Warn of the files of a folder that are not among those `used`, by name."""
-    left = [f.name for f in Path(folder).iterdir() if f not in set(used) and f.is_file()]
-    left = sorted(name for name in left if not name.startswith("."))
+    known = {file.name for file in used}
+    others = (file for file in Path(folder).iterdir() if file.name not in known)
+    left = sorted(f.name for f in others if not f.name.startswith(".") and f.is_file())
     if left:
         warnings.warn(f"{folder}: {plural(len(left), 'file')} left out: {few(left)}", stacklevel=4)

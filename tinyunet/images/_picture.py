@@ -81,9 +81,9 @@ class PictureSource:
         mode, _, depth = image.tile[0][3].partition(";")  # Pillow's raw mode: L, L;4, I;16B …
         if image.is_animated:
             raise ValueError(f"{self.path}: an animated PNG is not read: save each slice by itself")
-        with open(self.path, "rb") as file:
-            if struct.unpack(">II", file.read(24)[16:]) != image.size:
-                raise ValueError(
-                    f"{self.path}: damaged PNG: it has two headers"
-                )  # Pillow: the last
+        place = image.fp.tell()
+        image.fp.seek(16)
+        if struct.unpack(">II", image.fp.read(8)) != image.size:  # Pillow takes the last
+            raise ValueError(f"{self.path}: damaged PNG: it has two headers")
+        image.fp.seek(place)
         return mode, 1 if mode == "1" else int(depth.rstrip("B") or 8)

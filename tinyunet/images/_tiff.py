@@ -244,10 +244,7 @@ def _extent(found: Any, bits: int, codec: int, name: str) -> tuple[int | None, i
     size, expected = found.parent.filehandle.size, prod(found.chunked)
     if codec == NONE:
         found.predictor = 1  # without compression there is nothing to predict
-    offsets, counts = (
-        [whole(n) for n in found.dataoffsets],
-        [whole(n) for n in found.databytecounts],
-    )
+    offsets, counts = ([*map(whole, n)] for n in (found.dataoffsets, found.databytecounts))
     if not expected == len(offsets) == len(counts) or min(*offsets, *counts) < 1:
         raise ValueError(
             f"{name}: damaged TIFF: {len(offsets)} strips or tiles with {len(counts)} byte counts, "

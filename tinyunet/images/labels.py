@@ -82,7 +82,7 @@ def _unique(page: Array) -> Array:
 
 
 def _decode(page: Array, top: int, ignore: int | None) -> Array:
-    out = (page / top if top > 1 else page).astype(np.int32)
+    out = (page == top if top > 1 else page).astype(np.int32)
     if ignore is not None:
         out[page == ignore] = IGNORED
     return out

@@ -96,7 +96,11 @@ def normalise(image: Array, name: str = "image") -> Array:
             f"{name}: every pixel is {mean:g}: it cannot be normalised and is taken as 0",
             stacklevel=2,
         )
-    return ((values.astype(np.float64) - mean) / std).astype(np.float32)
+    out = np.empty(values.shape, np.float32)
+    for top in range(0, values.shape[-2], 256):  # a large page in float64 would be a burden
+        rows = np.s_[..., top : top + 256, :]
+        out[rows] = (values[rows].astype(np.float64) - mean) / std
+    return out
 
 
 LOWEST, HIGHEST, FLOOR = 1.0, 99.8, 0.01  # percent, percent, and a share of what lies between

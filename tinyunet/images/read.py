@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import ctc
 from tinyunet.images._formats import warn_of_others
@@ -16,7 +17,7 @@ from tinyunet.images.dataset import Dataset
 from tinyunet.images.labels import IGNORED, KINDS, decode_labels
 from tinyunet.images.names import FileName, match
 from tinyunet.images.normalise import normalise
-from tinyunet.images.stack import Stack, open_stack, read_all
+from tinyunet.images.stack import Stack, check_memory, open_stack, read_all
 
 
 def read_images(path: FileName, in_channels: int = 1) -> list[Array]:
@@ -214,8 +215,8 @@ def read_pair(
         stack = open_stack(images, in_channels)
         if len(stack) != len(label_stack):
             raise ValueError(
-                f"{labels}: has {len(label_stack)} slices, {images} has {len(stack)}: wanted one "
-                "label a slice"
+                f"{labels}: has {plural(len(label_stack), 'slice')}, {images} has {len(stack)}: "
+                "wanted one label a slice"
             )
         places = match(label_stack, stack)
         kind = "classes" if kind == "auto" else kind
@@ -240,17 +241,16 @@ def _dataset(stack: Stack, truth: dict[int, Array], kind: str, n_classes: int) -
     images: list[Array] = []
     labels: list[Array | None] = []
     valid: list[Array | None] = []
-    for i, page in enumerate(read_all(stack)):
-        image = normalise(page, f"{stack.path}: slice {stack.names[i]}")
+    check_memory(stack)
+    for i, name in enumerate(stack.names):
+        image = normalise(stack.page(i), f"{stack.path}: slice {name}")
         images.append(image if image.ndim == 3 else image[None])
-        found = truth.get(i)
-        if found is None:
-            labels.append(None)
-            valid.append(None)
-            continue
-        there = found != IGNORED
-        labels.append(np.where(there, found, 0).astype(np.int32))
-        valid.append(None if there.all() else there)
+        found, there = truth.get(i), None
+        if found is not None and found.min() == IGNORED:
+            there = found != IGNORED
+            found[~there] = 0
+        labels.append(found)
+        valid.append(there)
     dtype = dtypes_text(stack.dtypes)
     return Dataset(images, labels, valid, stack.names, kind, n_classes, dtype)
 

@@ -278,12 +278,28 @@ def read_all(stack: Stack) -> list[Array]:
     ValueError
         Beyond `limits.READ_BYTES`, and for damaged pixels.
     """
+    check_memory(stack)
+    return [np.array(stack.page(i)) for i in range(len(stack))]
+
+
+def check_memory(stack: Stack) -> None:
+    """Refuse a stack whose pages would be too many to be in memory together.
+
+    Parameters
+    ----------
+    stack : Stack
+        An open stack.
+
+    Raises
+    ------
+    ValueError
+        Beyond `limits.READ_BYTES`.
+    """
     if stack.nbytes > limits.READ_BYTES:
         raise ValueError(
             f"{stack.path}: {len(stack)} slices are {stack.nbytes} bytes, more than the "
             f"{limits.READ_BYTES} that are read at once: train on a part of the stack"
         )
-    return [np.array(stack.page(i)) for i in range(len(stack))]
 
 
 def _only_slice(file: FileName, in_channels: int, labels: bool) -> _Slice:

@@ -8,6 +8,8 @@ shapes.
 Shapes: images (n, size, size) uint8, labels the same. Lesson: lessons/11-training.md.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinyunet.arrays import Array
@@ -32,10 +34,7 @@ def synthetic_membranes(
     images, labels : Array
         (n, size, size) uint8; labels are 1 inside a cell, 0 on a membrane, as in ISBI 2012.
     """
-    _check(n, size)
-    rng = np.random.default_rng(seed)
-    pairs = [_membrane_image(size, rng) for _ in range(n)]
-    return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])
+    return _pictures(_membrane_image, n, size, seed)
 
 
 def synthetic_cells(
@@ -58,17 +57,22 @@ def synthetic_cells(
         (n, size, size), uint8 and uint16; labels are 0 on the background, then one number a cell;
         touching cells have no gap between them.
     """
-    _check(n, size)
-    rng = np.random.default_rng(seed)
-    pairs = [_cell_image(size, rng) for _ in range(n)]
-    return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])
+    return _pictures(_cell_image, n, size, seed)
 
 
-def _check(n: int, size: int) -> None:
+def _pictures(
+    draw: Callable[[int, np.random.Generator], tuple[Array, Array]],
+    n: int,
+    size: int,
+    seed: int | np.random.Generator,
+) -> tuple[Array, Array]:
     if n < 1:
         raise ValueError(f"n is {n}: wanted at least one image")
     if size < 32:
         raise ValueError(f"size is {size}: wanted at least 32 pixels")
+    rng = np.random.default_rng(seed)
+    images, labels = zip(*(draw(size, rng) for _ in range(n)), strict=True)
+    return np.stack(images), np.stack(labels)
 
 
 def _smooth(size: int, sigma: float, rng: np.random.Generator) -> Array:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,7 @@ class StackWriter:
                     f"{self.path}: page {self.count} holds {page.dtype} values from {low:g} to "
                     f"{high:g}, which {self.dtype} cannot hold"
                 )
-        return page.astype(self.dtype)
+        return page.astype(self.dtype, copy=False)
 
     def close(self) -> None:
         """Flush to the disk and give the file its name. ValueError for a stack without a page."""
@@ -146,12 +145,7 @@ class StackWriter:
     def __enter__(self) -> "StackWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:

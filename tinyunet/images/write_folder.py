@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -77,12 +76,7 @@ class FolderWriter:
     def __enter__(self) -> "FolderWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 if self._final.is_dir():  # somebody may be in it: it stays, and is filled

@@ -66,6 +66,8 @@ class Settings:
         Pixels of background that are cut between touching cells.
     precision : {"float32", "tf32", "bf16"}
         Of the products on a GPU: "float32" is strict, the others are faster there.
+    ranks : int
+        Processes that learn together, a tile each a step.
 
     Raises
     ------
@@ -95,13 +97,14 @@ class Settings:
     sigma: float = 5.0
     border: int = 2
     precision: str = "float32"
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if field.default is not None:
                 _check_kind(field.name, getattr(self, field.name), type(field.default))
         geometry.check_size(self.tile, self.depth, "tile")
-        for name in ("base_channels", "steps", "val_every", "checkpoint_every"):
+        for name in ("base_channels", "steps", "val_every", "checkpoint_every", "ranks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} is not at least 1")
         if not 0 <= self.dropout < 1:
@@ -193,6 +196,7 @@ class Settings:
         values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
         if not _CAME_LATER.keys() & values.keys():  # one alone was lost, it does not come later
             values |= _CAME_LATER
+        values.setdefault("ranks", 1)  # a run of several would not go on as one: it is refused
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in values]
         unknown = [str(name) for name in values if name not in names]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyunet.backends.cuda.launch import LARGEST, Gpu
+from tinyunet.backends.cuda.launch import LARGEST, CupyGpu, Gpu
 
 
 class RecordingGpu(Gpu):
@@ -42,6 +42,16 @@ def test_a_launch_has_enough_blocks_and_converted_arguments():
     assert type(gpu.started.pop()[4][3]) is np.float64
     gpu.launch("transform_gradient", 1, X, None, X, *range(8))
     assert gpu.started.pop()[4][1] is None
+
+
+def test_no_array_is_a_null_pointer():
+    # CuPy 13 would pass the address of Python's None, which a kernel takes for an array
+    gpu, passed = CupyGpu(np, 0), []
+    gpu._kernels["transform_gradient"] = lambda *arguments: passed.append(arguments)
+    gpu.launch("transform_gradient", 1, X, None, X, *range(8))
+    ((_, _, (first, null, *_)),) = passed
+    assert first is X
+    assert (type(null), int(null)) == (np.uintp, 0)
 
 
 @pytest.mark.parametrize(
