@@ -14,7 +14,9 @@
     pre.innerHTML = lines.map((line) => {
       const text = line.replace(/<span class="linenos">.*?<\/span>/, "").replace(/<[^>]*>/g, "");
       const indent = text.length - text.trimStart().length;
-      return `<span class="line" style="--indent: ${indent}ch">${line}\n</span>`;
+      // The line feed is there to be copied: shown, it is a line of its own in some styles.
+      const end = '<span class="line-feed">\n</span>';
+      return `<span class="line" style="--indent: ${indent}ch">${line}${end}</span>`;
     }).join("");
   }
 
