@@ -10,7 +10,7 @@ VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "tinyunet" / "__init__.py").read_text(encoding="utf-8")
 ).group(1)
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8", "setuptools>=70.1"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "pooch>=1.8", "setuptools>=70.1"]
 # Other programs' formats. bioimageio.spec 0.5.12 does not work with pydantic 2.13 and newer.
 EXCHANGE = [
     "onnx>=1.16",

@@ -43,6 +43,7 @@ SETTINGS = Settings(
 ROUNDS = ((16000, 0.001, 0.7), (8000, 0.0007, 1.0))
 HELD_OUT_01 = range(36, 48)
 EVERY, FIRST = 6, 3  # of the images of 02
+AVERAGE = 8  # turned and flipped versions of an image to predict
 NEAR = 3.0  # weight of pixels near two nuclei
 
 
@@ -174,7 +175,9 @@ def score(folder, out):
     """Choose settings, print scores, write the card."""
     net, meta = load_network(Path(out) / "last.safetensors", "cpu")
     learn, held_out = read(folder)
-    answers = [predict_tiled(net, image, normalise=None) for image in held_out.images]
+    answers = [
+        predict_tiled(net, image, average=AVERAGE, normalise=None) for image in held_out.images
+    ]
     halves = [range(k, len(held_out), 2) for k in (0, 1)]
     tried = []
     for values in product(*GRID.values()):
@@ -199,6 +202,7 @@ def write_card(out, meta, learn, held_out, settings, found, sequences):
     about = {
         "title": "nuclei in fluorescence images",
         "postprocessing": {"function": "cores_to_cells", "settings": settings},
+        "average": AVERAGE,
         "typical_diameter": round(float(np.median(sizes)), 1),
         "diameters": [round(float(v), 1) for v in np.percentile(sizes, (2, 98))],
         "data": "2018 Data Science Bowl, BBBC038 (Caicedo et al. 2019), fluorescence images, CC0",

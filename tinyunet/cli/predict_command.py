@@ -78,9 +78,9 @@ def add_to(commands: Any) -> None:
     group.add_argument(
         "--average",
         type=int,
-        default=1,
         metavar="N",
-        help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1)",
+        help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1, or "
+        "what the network's card says)",
     )
     predict_volume.add_options(group)
     group = parser.add_argument_group("machine and output")
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = range(first, end)
     _check_pages(stack, chosen)
     results = Results(places, recipe, classes, stack, chosen)
-    _predict(arguments, net, results)
+    _predict(arguments, net, results, model.average)
     _explain(arguments, model, recipe, results)
     _report(arguments, results, recipe)
     return 0
@@ -135,7 +135,7 @@ def _recipe(arguments: argparse.Namespace, recipe: Recipe) -> Recipe:
 def _check_numbers(arguments: argparse.Namespace, net: UNet) -> None:
     if arguments.tile is not None:
         check_size(arguments.tile, net.depth, "--tile")
-    if not 1 <= arguments.average <= 8:
+    if arguments.average is not None and not 1 <= arguments.average <= 8:
         raise ValueError(f"--average {arguments.average} is not 1 to 8")
 
 
@@ -146,7 +146,7 @@ def _check_pages(stack: Stack, chosen: range) -> None:
             stack.page(index)
 
 
-def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None:
+def _predict(arguments: argparse.Namespace, net: UNet, results: Results, average: int) -> None:
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
@@ -157,7 +157,8 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None
         def take(place: int, probabilities: Array) -> None:
             results.write(place, pages.image, probabilities)
 
-        predict_stack(net, pages, take, arguments.tile, average=arguments.average, progress=True)
+        average = arguments.average or average
+        predict_stack(net, pages, take, arguments.tile, average=average, progress=True)
 
 
 def _explain(arguments: argparse.Namespace, model: Model, recipe: Recipe, results: Results) -> None:
