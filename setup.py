@@ -46,6 +46,7 @@ setup(
         "tinyunet": [
             "py.typed",
             "images/*.json",
+            "images/README.md",
             "networks/*.json",
             "networks/*.safetensors",
             "backends/cuda/*.cu",

@@ -23,7 +23,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # True is no number here, though Python
 # What settings were called in files that version 1.0 wrote.
 _FORMER_NAMES = {"base": "base_channels", "rate": "lr", "grey": "intensity"}
 # Settings that came later, and what runs before them did.
-_CAME_LATER = {"balance": True, "max_zoom": 1.0}
+_CAME_LATER = {"balance": True, "max_zoom": 1.0, "ranks": 1}
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,7 +196,6 @@ class Settings:
         values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
         if not _CAME_LATER.keys() & values.keys():  # one alone was lost, it does not come later
             values |= _CAME_LATER
-        values.setdefault("ranks", 1)  # a run of several would not go on as one: it is refused
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in values]
         unknown = [str(name) for name in values if name not in names]
