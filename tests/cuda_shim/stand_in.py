@@ -55,10 +55,12 @@ def build(folder):
     driver = folder / "libcuda.so.1"
     _compile(["stand_in.cpp"], driver, major, "-ldl")
     libraries = [driver]
-    for name in ("nvrtc", "cublas"):
+    empty = folder / "empty.cpp"  # for cublasLt, half a gigabyte that CuPy looks for beside cuBLAS
+    empty.touch()
+    for name in ("nvrtc", "cublas", "cublasLt"):
         path, versions = folder / f"lib{name}.so.{major}", folder / f"{name}.map"
         versions.write_text(f"{path.name} {{ global: {name}*; }};\n", encoding="utf-8")
-        sources = [f"{name}.cpp"]
+        sources = [empty if name == "cublasLt" else f"{name}.cpp"]
         if name == "cublas":
             sources.append(_missing_of_cublas(folder))
         _compile(sources, path, major, driver, f"-Wl,--version-script={versions}")
