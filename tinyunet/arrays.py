@@ -179,6 +179,26 @@ def out_of_gpu_memory() -> tuple[type[Exception], ...]:
     return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
 
 
+def nccl_group(size: int, rank: int) -> Any:
+    """Return NCCL's communicator between the current GPUs of MPI's processes.
+
+    Parameters
+    ----------
+    size : int
+        How many processes there are.
+    rank : int
+        The number of this one.
+
+    Returns
+    -------
+    cupyx.distributed.NCCLBackend
+        Has `all_to_all` and `all_gather`.
+    """
+    from cupyx.distributed import init_process_group
+
+    return init_process_group(size, rank, use_mpi=True)
+
+
 def gpu_problem() -> str | None:
     """Return what keeps a GPU from being used.
 

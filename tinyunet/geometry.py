@@ -178,10 +178,9 @@ def check_size(size: int, depth: int, name: str = "size") -> None:
         Naming the nearest sizes that fit.
     """
     if not fits(size, depth):
-        nearest = " and ".join(str(n) for n in nearest_sizes(size, depth))
-        raise ValueError(
-            f"{name} {size} does not fit depth {depth}: the nearest sizes are {nearest}"
-        )
+        near = nearest_sizes(size, depth)
+        nearest = f"sizes are {near[0]} and {near[1]}" if len(near) > 1 else f"size is {near[0]}"
+        raise ValueError(f"{name} {size} does not fit depth {depth}: the nearest {nearest}")
 
 
 def output_size(size: int, depth: int) -> int:

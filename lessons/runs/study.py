@@ -89,7 +89,9 @@ def train_and_score(dataset, job, seed, out):
     if (folder / "study.json").exists():
         return False
     begun = time.perf_counter()
-    train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", resume=True)
+    result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
+    if result.interrupted is not None:
+        raise SystemExit(f"{folder}: stopped after step {result.steps}")
     found = {"seconds": round(time.perf_counter() - begun)}
     for name, part in (("validation", VALIDATION), ("left out", LEFT_OUT)):
         averages = (1, 8) if job.name == "all" else (1,)

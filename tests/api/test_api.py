@@ -10,7 +10,7 @@ from runs import TINY, snapshot, tiny, tiny_arrays, tiny_dataset, write_stacks
 
 import tinyunet
 from tinyunet.inference.predict import predict_tiled
-from tinyunet.metrics import iou, isbi2012_details, parted_pairs, seg
+from tinyunet.metrics import detection_table, iou, isbi2012_details, parted_pairs, seg
 from tinyunet.training.checkpoint import load_checkpoint
 from tinyunet.training.loop import train as train_dataset
 from tinyunet.training.settings import Settings
@@ -238,6 +238,7 @@ def test_objects_and_classes():
         "iou": iou(truth, found),
         "parted": pair.parted,
         "touching": pair.touching,
+        "detection": detection_table(truth, found),
     }
     scores = tinyunet.evaluate(truth, found, kind="classes")
     assert scores["pixel_error_rate"] == (truth != found).mean()

@@ -462,6 +462,7 @@ def test_gradcheck(monkeypatch, capsys, error, code):
 
 def test_augment(made, tmp_path, capsys):
     argv = ["augment", made.images, made.labels, "--out", tmp_path / "a.png", "--samples", 2]
+    argv += ["--overwrite"]
     assert tinyunet_(*argv, "--slice", 1, "--seed", 5) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n"
     first = (tmp_path / "a.png").read_bytes()
@@ -584,7 +585,7 @@ def test_threads_are_set_where_they_are_asked_for(made, tmp_path, monkeypatch):
     argv = ["predict", made.run, made.images, "--out", tmp_path / "p.tif", "--device", "cpu"]
     assert tinyunet_(*argv, "--slices", "0:1") == 0
     assert asked == []
-    assert tinyunet_(*argv, "--slices", "0:1", "--threads", 1) == 0
+    assert tinyunet_(*argv, "--slices", "0:1", "--threads", 1, "--overwrite") == 0
     assert asked == [1]
 
 

@@ -248,7 +248,7 @@ TRAIN = [
     ("momentum 1", train("--momentum", 1), r"^momentum 1.0 is not in \[0, 1\)$"),
     ("momentum below 0", train("--momentum", -0.1), r"^momentum -0.1 is not in \[0, 1\)$"),
     ("tile odd", train("--tile", 35), "^tile 35 does not fit depth 2: the nearest sizes are 34 an"),
-    ("tile small", train("--tile", 16), "^tile 16 does not fit depth 2: the nearest sizes are 18$"),
+    ("tile small", train("--tile", 16), "^tile 16 does not fit depth 2: the nearest size is 18$"),
     ("tile 0", train("--tile", 0), "^tile 0 does not fit depth 2"),
     ("tile below 0", train("--tile", -34), "^tile -34 does not fit depth 2"),
     (
@@ -963,7 +963,7 @@ PICTURES = [
     (
         "weightmap of an image",
         weightmap(truth=stack(np.random.default_rng(0).integers(0, 99, (4, 24, 32), "u1"))),
-        "labels look like an image: many values, each in many single pixels; pass instances=True",
+        "labels look like an image: many values, each in many single pixels; give --instances",
     ),
     ("weightmap, none", weightmap(truth=new("gone.tif")), "gone.tif: no such file or folder"),
     ("weightmap, fractions", weightmap(truth=stack(MASKS * np.float32(0.5))), r"values \(0, 0.5\)"),

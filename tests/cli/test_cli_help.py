@@ -64,7 +64,8 @@ def test_options_stand_in_groups_with_their_defaults(commands):
     headings = re.findall(r"^(\S.*):$", text, re.M)
     assert headings == [
         *("options", "data", "network (figure 1)", "training (section 3)"),
-        *("weight map (equation 2)", "parts of the paper's recipe to leave out"),
+        *("weight map (equation 2)", "augmentation beyond the paper"),
+        "parts of the paper's recipe to leave out",
         *("validation and checkpoints", "machine and output", "examples"),
     ]
     flat = " ".join(text.split())

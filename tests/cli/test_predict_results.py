@@ -83,7 +83,7 @@ def test_overlays_and_colours_of_classes(made, tmp_path):
 
 
 def test_cells_of_several_classes_are_all_that_is_no_background(made, tmp_path):
-    images, run, answers = made
+    images, run, _ = made
     flags = ("--cells", tmp_path / "c.tif", "--min-size", 0, "--border", 0)
     assert read_recipe(run) is None  # of three classes nobody chooses a threshold
     assert predict(run, images, *flags, "--overlays", tmp_path / "o") == 0

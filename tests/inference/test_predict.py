@@ -404,7 +404,7 @@ MIXED = np.zeros((2, 9, 12))
     ("change", "message"),
     [
         ({"tile": 46}, r"tile 46 does not fit depth 3: the nearest sizes are 44 and 48"),
-        ({"tile": (44, 20)}, r"tile 20 does not fit depth 3: the nearest sizes are 44"),
+        ({"tile": (44, 20)}, r"tile 20 does not fit depth 3: the nearest size is 44"),
         ({"tile": 44.0}, "tile must be a whole number or .rows, columns., got 44.0"),
         ({"tile": (44, 44, 44)}, "tile must be a whole number or"),
         ({"average": 0}, "average must be a whole number from 1 to 8, got 0"),

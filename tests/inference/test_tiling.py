@@ -18,7 +18,13 @@ from tinyunet.nn.unet import UNet
 @given(st.integers(1, 9), st.integers(0, 40), st.integers(0, 40))
 @settings(deadline=None)
 def test_mirror_is_numpys_reflect(size, before, after):
-    expected = np.pad(np.arange(size), (before, after), mode="reflect")
+    """Written out: NumPy 1.26 itself is wrong where a border is wider than the array."""
+    there_and_back = [*range(size), *range(size - 2, 0, -1)]
+    expected = np.resize(there_and_back, 41 * len(there_and_back) + size + after)
+    expected = expected[40 * len(there_and_back) - before :][: before + size + after]
+    if max(before, after) < size:
+        reflected = np.pad(np.arange(size), (before, after), mode="reflect")
+        np.testing.assert_array_equal(expected, reflected)
     got = tiling.mirror(np.arange(-before, size + after), size)
     np.testing.assert_array_equal(got, expected)
 

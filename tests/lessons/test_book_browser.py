@@ -258,6 +258,21 @@ def test_the_search_of_a_book_on_a_disk_finds_lessons_first_and_shows_their_text
     assert errors_of(browser) == []
 
 
+def test_a_page_of_source_has_the_same_lines_in_both_themes(browser, built):
+    browser.get(f"{(built / 'tinyunet/nn/conv2d.py.html').as_uri()}?pane#L75-L78")
+    wait(browser, "document.querySelector('.line.marked')", "marked lines")
+    script = """
+      document.body.dataset.theme = arguments[0];
+      const lines = [...document.querySelectorAll("article pre .line")];
+      return lines.map((line) => line.getBoundingClientRect().height);
+    """
+    light, dark = (browser.execute_script(script, theme) for theme in ("light", "dark"))
+    assert light == dark
+    assert min(light) < 20  # pixels: one line, not two
+    copied = browser.execute_script("return document.querySelector('article pre').textContent")
+    assert copied.count("\n") >= len(light) - 1  # the button that copies finds the line feeds
+
+
 @pytest.mark.parametrize("width", [390, 768, 1280, 1600, 2560])
 def test_nothing_is_cut_off(browser, built, width):
     script = """

@@ -75,6 +75,7 @@ NAMES = [
     "14-fast-on-a-cpu",
     "15-fast-on-a-gpu",
     "16-what-came-later",
+    "17-several-devices",
 ]
 SECTIONS = ["## The trap", "## Read the code", "## Exercises", "## Read on elsewhere"]
 # Figures that show rounding noise, which differs a little from processor to processor, and how far

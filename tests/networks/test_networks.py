@@ -15,6 +15,7 @@ import tinyunet
 from tinyunet import UNet, networks
 from tinyunet.cli import main
 from tinyunet.images import normalise
+from tinyunet.inference.cores import cores_to_cells
 from tinyunet.inference.postprocess import probabilities_to_cells
 from tinyunet.inference.predict import predict_tiled
 from tinyunet.inference.recipe import DEFAULTS, Recipe
@@ -184,6 +185,29 @@ def test_what_is_typed_goes_before_the_card(dots, tmp_path, capsys):
     assert np.array_equal(tifffile.imread(tmp_path / "c.tif"), expected)
     assert said["cells"] == {"0": int(expected.max())}
     assert said["written"] == {"cells": str(tmp_path / "c.tif")}
+
+
+def test_rims_and_cores_are_cells_and_no_classes(dots, tmp_path, capsys):
+    image = tiny_arrays()[0][0]
+    net = UNet(1, 3, depth=2, base_channels=4, dropout=0, seed=3, device="cpu")
+    net.params["out.bias"] -= np.log(predict_tiled(net, normalise(image))).mean(axis=(1, 2))
+    save_weights(cards.FOLDER / "dots.safetensors", net)
+    recipe = {"function": "cores_to_cells", "settings": {"threshold": 0.6, "min_size": 3}}
+    card = CARD | {"postprocessing": recipe}
+    (cards.FOLDER / "dots.json").write_text(json.dumps(card), encoding="utf-8")
+    Image.fromarray(image).save(tmp_path / "i.png")
+    places = ("--cells", "c.tif"), ("--masks", "m.tif"), ("--probabilities", "p.tif")
+    flags = [word for flag, name in places for word in (flag, tmp_path / name)]
+    assert predict(dots, tmp_path / "i.png", *flags) == 0
+    assert "of all pixels: class 0 " in capsys.readouterr().out
+    p = predict_tiled(net, normalise(image))
+    cells = cores_to_cells(p, threshold=0.6, min_size=3)
+    assert cells.max() > 1
+    assert np.array_equal(tifffile.imread(tmp_path / "c.tif"), cells)
+    assert np.array_equal(tifffile.imread(tmp_path / "m.tif"), np.where(cells > 0, 255, 0))
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "p.tif"), 1 - p[0], atol=1e-6)
+    assert predict(dots, tmp_path / "i.png", "--out", tmp_path / "d", "--grow", 1) == 2
+    assert "cores_to_cells takes no grow" in capsys.readouterr().err
 
 
 def test_info_lists_networks_and_shows_a_card(dots, capsys):

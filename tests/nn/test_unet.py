@@ -237,7 +237,7 @@ def test_unet_refuses(arguments, message):
         ((1, 2, 572, 572), r"must be \(N, 1, H, W\)"),
         ((1, 1, 570, 572), "height 570 does not fit depth 5: the nearest sizes are 556 and 572"),
         ((1, 1, 572, 573), "width 573 does not fit depth 5: the nearest sizes are 572 and 588"),
-        ((1, 1, 100, 572), "height 100 does not fit depth 5: the nearest sizes are 188"),
+        ((1, 1, 100, 572), "height 100 does not fit depth 5: the nearest size is 188"),
     ],
 )
 def test_forward_refuses(shape, message):

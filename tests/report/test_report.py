@@ -56,7 +56,10 @@ def test_the_page_stands_alone_and_says_it_all(made):
     assert f"13 of 13 steps; best validation at step {best['step']}: {rate}" in text
     assert "images: 6 slices of 30×34, uint8, 1 channel" in text
     assert "slices 3 to 5 were held out for validation" in text
-    assert f"tinyunet predict &#x27;{folder}&#x27; IMAGES --out probabilities.tif" in text
+    assert (
+        f"tinyunet predict &#x27;{folder}&#x27; IMAGES --out probabilities.tif --overlays" in text
+    )
+    assert f"LABELS --run &#x27;{folder}&#x27;" in text
     assert "$ tinyunet train &lt;images&gt; &amp; labels" in text
     assert "<td>0.01</td><td>changed</td>" in text  # the learning rate
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', text)

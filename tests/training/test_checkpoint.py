@@ -365,13 +365,13 @@ def test_permissions_are_those_of_any_new_file(tmp_path, mask, mode):
 # write, but for the error's number. The limit is set once the first checkpoint is written.
 SMALL_DISK = """
 import resource, sys
-import tinyunet.training.step as module
 from tinyunet.cli import main
-real = module.training_gradients
-def gradients(*tile):
+from tinyunet.training.loop import _Run
+real = getattr(_Run, sys.argv.pop(2))
+def limited(*arguments):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-    return real(*tile)
-module.training_gradients = gradients
+    return real(*arguments)
+setattr(_Run, real.__name__, limited)
 sys.exit(main(sys.argv[2:]))
 """
 
@@ -391,12 +391,22 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, limit, file):
     images, labels = write_stacks(tmp_path)
     run = tmp_path / "run"
     argv = ["train", str(images), str(labels), "--out", str(run), *FLAGS, "--val-every", "100"]
-    process = _process([sys.executable, "-c", SMALL_DISK, str(limit), *argv])
+    process = _process([sys.executable, "-c", SMALL_DISK, str(limit), "_start_step", *argv])
     line = last_line(process)
     assert line.startswith("tinyunet: error: ")
     assert file in line
     assert "could not be written" in line
     assert load_checkpoint(run / "last.safetensors")[1]["step"] == 0
+    assert not list(run.glob(".*.tmp"))
+
+
+def test_a_disk_that_is_full_at_once_is_told_with_the_file(tmp_path):
+    images, labels = write_stacks(tmp_path)
+    run = tmp_path / "run"
+    argv = ["train", str(images), str(labels), "--out", str(run), *FLAGS]
+    process = _process([sys.executable, "-c", SMALL_DISK, "60", "start_or_resume", *argv])
+    line = last_line(process)
+    assert line.startswith(f"tinyunet: error: {run / 'settings.json'}: could not be written: ")
     assert not list(run.glob(".*.tmp"))
 
 

@@ -389,7 +389,7 @@ def test_settings_of_version_one_are_read(tmp_path):
     settings = tiny().to_dict()
     for old, new in (("base", "base_channels"), ("rate", "lr"), ("grey", "intensity")):
         settings[old] = settings.pop(new)
-    for later in ("balance", "max_zoom"):
+    for later in ("balance", "max_zoom", "ranks"):
         del settings[later]
     (tmp_path / "settings.json").write_text(json.dumps({"settings": settings, "data": "abc"}))
     assert read_settings(tmp_path) == (tiny(), "abc")

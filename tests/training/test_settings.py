@@ -33,6 +33,7 @@ def test_the_defaults_are_the_papers_or_documented():
         "sigma": 5.0,
         "border": 2,
         "precision": "float32",
+        "ranks": 1,
     }
 
 
@@ -145,7 +146,7 @@ def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
 def test_every_setting_but_the_steps_counts(name):
     other = {**TINY, "elastic": True, "rotation": True, "intensity": True, "weight_map": True}
     other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32", "decay": 0.0}
-    other |= {"max_zoom": 1.0, "balance": True}
+    other |= {"max_zoom": 1.0, "balance": True, "ranks": 1}
     fraction = 1.125 if name == "max_zoom" else 0.125
     value = other[name]
     other[name] = {bool: False, int: value, float: fraction}.get(type(value))

@@ -18,6 +18,8 @@ from tinyunet.training.failures import DivergedError
 from tinyunet.training.log import read_log
 from tinyunet.training.loop import train
 from tinyunet.training.observer import Observer
+from tinyunet.training.plan import make_plan
+from tinyunet.training.run_folder import RunFolder
 from tinyunet.training.step import training_gradients
 from tinyunet.training.tiles import TrainingSlice, draw_tile, prepare_slices
 from tinyunet.training.validation import Validation, validate, validation_tile
@@ -487,3 +489,22 @@ def test_infinite_weights_never_reach_a_checkpoint(tmp_path, monkeypatch, step, 
     assert load_checkpoint(tmp_path / "run/last.safetensors")[1]["step"] == kept
     if (tmp_path / "run/best.safetensors").exists():
         load_network(tmp_path / "run/best.safetensors", "cpu")
+
+
+def test_the_observer_may_compile_before_a_weight_map_is_made(tmp_path, monkeypatch):
+    order, real = [], training.prepare_slices
+
+    def noted(dataset, settings):
+        order.append("weight maps")
+        return real(dataset, settings)
+
+    class Noted(Observer):
+        def begin(self, step, steps):
+            order.append((step, steps))
+
+    monkeypatch.setattr(training, "prepare_slices", noted)
+    for steps in (1, 2):
+        plan = make_plan(tiny_dataset(), tiny(steps=steps, val=None), "cpu")
+        with RunFolder(tmp_path / "run", resume=True) as folder:
+            training.run_plan(plan, folder, Noted())
+    assert order == [(0, 1), "weight maps", "weight maps", (1, 2), "weight maps", "weight maps"]

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import Dataset, normalise, open_stack, read_images, read_pair
 from tinyunet.images.labels import IGNORED, decode_labels
@@ -80,7 +81,9 @@ def as_dataset(
 
 def _check_pairs(pages: list[Array], truths: list[Array | None]) -> None:
     if len(pages) != len(truths):
-        raise ValueError(f"{len(pages)} images and {len(truths)} labels: wanted one for each")
+        raise ValueError(
+            f"{plural(len(pages), 'image')} and {len(truths)} labels: wanted one for each"
+        )
     if not any(truth is not None for truth in truths):
         raise ValueError("labels are all None: wanted one at least")
     for index, (page, truth) in enumerate(zip(pages, truths, strict=True)):

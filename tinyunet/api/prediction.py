@@ -48,7 +48,7 @@ def predict(
     images: Images,
     *,
     tile: int | tuple[int, int] | None = None,
-    average: int = 1,
+    average: int | None = None,
     normalise: Normalise = "trained",
     device: str | Device = "auto",
     progress: bool = False,
@@ -64,7 +64,8 @@ def predict(
     tile : int or (rows, columns), optional
         Input pixels of a tile; None chooses by the free memory.
     average : int, optional
-        1 to 8, the mean over so many turned and flipped versions.
+        1 to 8, the mean over so many turned and flipped versions; None takes 1, or what the card of
+        a network of the package says.
     normalise : {"trained", "image"} or (mean, std) or None, optional
         "trained" does what was done to the images of the training.
     device : str or Device, optional
@@ -85,6 +86,8 @@ def predict(
         For files that cannot be read.
     """
     net = model if isinstance(model, UNet) else load(model, device)
+    if average is None:
+        average = 1 if isinstance(model, UNet) else find_model(model).average
     single, pages = as_pages(images, net.in_channels)
     bar = True if progress else None
     answers = [
@@ -98,7 +101,7 @@ def predict_cells(
     images: Images,
     *,
     tile: int | tuple[int, int] | None = None,
-    average: int = 1,
+    average: int | None = None,
     device: str | Device = "auto",
     progress: bool = False,
     **settings: Any,

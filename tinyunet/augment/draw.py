@@ -48,8 +48,8 @@ def draw_transform(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Every number is drawn from it whether it is used or not: parts that are off leave the
-        others as they were.
+        Every number but the zoom is drawn from it whether it is used or not: parts that are off
+        leave the others as they were.
     image_size : (int, int)
         Rows and columns of the source.
     size : (int, int), optional
@@ -130,7 +130,7 @@ def draw_transform(
     flipped = tuple(rng.integers(2, size=2).tolist())
     stretched, brightened = rng.uniform(-1.0, 1.0, size=2) * (contrast, brightness)
     vectors = rng.normal(size=(2, *grid)) * sigma
-    zoom = max_zoom ** rng.uniform(-1.0, 1.0)
+    zoom = max_zoom ** rng.uniform(-1.0, 1.0) if max_zoom > 1 else 1.0
 
     if centre is None:
         middle = ((image_size[0] - 1) / 2, (image_size[1] - 1) / 2)

@@ -13,6 +13,7 @@ in `demo_command.py`, `train_command.py`, `predict_command.py`, `report_command.
 | `evaluate_command.py`, `evaluate_tables.py` | `evaluate` |
 | `predict_results.py` | what `predict` writes |
 | `exchange_commands.py` | `export`, `import` |
+| `predict_volume.py` | `predict` of an OME-Zarr volume |
 """
 
 import codecs

@@ -203,7 +203,10 @@ def _weights(page: Array, arguments: argparse.Namespace) -> tuple[Array, Array]:
     page = np.where(valid, page, 0)
     if arguments.classes is not None:
         page = page > 0  # as in training, every class but 0 is cell
-    cells = find_instances(page, True if arguments.instances else None)
+    try:
+        cells = find_instances(page, True if arguments.instances else None)
+    except ValueError as error:  # in the words of the command line
+        raise ValueError(str(error).replace("pass instances=True", "give --instances")) from None
     cells = separate_touching(cells, arguments.border)
     valid = None if valid.all() else valid
     weights = weight_map(cells, arguments.w0, arguments.sigma, instances=True, valid=valid)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.cli import common
 from tinyunet.cli.parser import add_command
@@ -153,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = run_plan(plan, folder, watch, arguments.seconds, command)
         if result.interrupted is not None:
             return 128 + result.interrupted
-        common.note(f"scoring on {len(images)} images that it never saw")
+        common.note(f"scoring on {plural(len(images), 'image')} that it never saw")
         summary = _judge(out, arguments.device, result, images, labels)
         write_report(out)
     if arguments.json:
@@ -194,7 +195,7 @@ def _judge(
 
 def _print(summary: dict[str, Any], out: Path) -> None:
     scores = summary["scores"]
-    print(f"{summary['steps']:,} steps in {summary['seconds']:.0f} s")
+    print(f"{plural(summary['steps'], 'step')} in {summary['seconds']:.0f} s")
     print(f"wrong pixels on {summary['images']} images that it never saw:")
     worst = 100 * summary["threshold_pixel_error_rate"]
     print(f"  {worst:6.2f} %  the best threshold on the brightness ({summary['threshold']})")

@@ -55,8 +55,8 @@ def membranes_lines(result: Result) -> list[str]:
     lines = [f"{'':<28}{plural(len(result['slices']), 'slice'):>12}{'at':>6}"]
     for key, words, arrow, _ in SCORES:
         at = result["thresholds"].get(key)
-        told = f"{at:.1f}" if at is not None else ""
-        lines.append(f"{words + ' ' + arrow:<28}{result[key]:>12.6f}{told:>6}")
+        told = f"{at:>6.1f}" if at is not None else ""
+        lines.append(f"{words + ' ' + arrow:<28}{result[key]:>12.6f}{told}")
     fair = result["warping_at_v_rand"]
     words = "warping error at V_Rand’s ↓"
     lines.append(f"{words:<28}{fair['warping_error']:>12.6f}{fair['threshold']:>6.1f}")

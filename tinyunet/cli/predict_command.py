@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet.arrays import Array
-from tinyunet.cli import common
+from tinyunet.cli import common, predict_volume
 from tinyunet.cli.parser import add_command
 from tinyunet.cli.predict_results import KINDS, Places, Results
 from tinyunet.geometry import check_size
@@ -24,9 +24,9 @@ from tinyunet.nn.unet import UNet
 PURPOSE = "segment images of any size with a trained network"
 TEXT = """
 RUN is the folder of a run, a .safetensors file, or the name of a network that comes with the
-package (`tinyunet info` lists them). IMAGES is a TIFF stack, a picture, a folder of them, or a Cell
-Tracking sequence. Images are mirrored at their edges and cut into tiles that fit the memory; the
-result has no seams.
+package (`tinyunet info` lists them). IMAGES is a TIFF stack, a picture, a folder of them, a Cell
+Tracking sequence, or an OME-Zarr volume, whose result is one. Images are mirrored at their edges
+and cut into tiles that fit the memory; the result has no seams.
 
 Results keep the names of their images. A name ending in .tif becomes a stack of one page a slice,
 any other a folder of one file a slice. What is there already is not touched without --overwrite.
@@ -78,14 +78,15 @@ def add_to(commands: Any) -> None:
     group.add_argument(
         "--average",
         type=int,
-        default=1,
         metavar="N",
-        help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1)",
+        help="mean over N turned and flipped versions, 1 to 8: better, and N times as long (1, or "
+        "what the network's card says)",
     )
+    predict_volume.add_options(group)
     group = parser.add_argument_group("machine and output")
     common.add_device(group)
     common.add_json(group)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, default=parser.get_default)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,6 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     common.use_threads(arguments)
     model = find_model(arguments.run_folder, arguments.weights)
+    if predict_volume.is_volume(arguments.images):
+        return predict_volume.run(arguments, model)
+    predict_volume.check_no_scheduler(arguments)
     recipe = _recipe(arguments, model.recipe)
     places = Places(arguments, model)
     net, _ = load_network(model.weights, arguments.device)
@@ -105,9 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"slices {first}:{end} asked, {arguments.images} has {len(stack)}")
     chosen = range(first, end)
     _check_pages(stack, chosen)
-    _announce(arguments, model, recipe)
     results = Results(places, recipe, classes, stack, chosen)
-    _predict(arguments, net, results)
+    _predict(arguments, net, results, model.average)
+    _explain(arguments, model, recipe, results)
     _report(arguments, results, recipe)
     return 0
 
@@ -131,7 +135,7 @@ def _recipe(arguments: argparse.Namespace, recipe: Recipe) -> Recipe:
 def _check_numbers(arguments: argparse.Namespace, net: UNet) -> None:
     if arguments.tile is not None:
         check_size(arguments.tile, net.depth, "--tile")
-    if not 1 <= arguments.average <= 8:
+    if arguments.average is not None and not 1 <= arguments.average <= 8:
         raise ValueError(f"--average {arguments.average} is not 1 to 8")
 
 
@@ -142,17 +146,7 @@ def _check_pages(stack: Stack, chosen: range) -> None:
             stack.page(index)
 
 
-def _announce(arguments: argparse.Namespace, model: Model, recipe: Recipe) -> None:
-    """Say what was decided elsewhere: by the network's card, or on the slices of its run."""
-    if model.card is not None:
-        size = model.card.typical_diameter
-        told = f"; made for objects about {size:g} pixels across" if size else ""
-        common.note(f"{model.card.name}: {model.card.title}{told}")
-    elif recipe.chosen and arguments.threshold is None:
-        common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
-
-
-def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None:
+def _predict(arguments: argparse.Namespace, net: UNet, results: Results, average: int) -> None:
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
@@ -163,7 +157,18 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results) -> None
         def take(place: int, probabilities: Array) -> None:
             results.write(place, pages.image, probabilities)
 
-        predict_stack(net, pages, take, arguments.tile, average=arguments.average, progress=True)
+        average = arguments.average or average
+        predict_stack(net, pages, take, arguments.tile, average=average, progress=True)
+
+
+def _explain(arguments: argparse.Namespace, model: Model, recipe: Recipe, results: Results) -> None:
+    """Say what was decided elsewhere: by the network's card, or on the slices of its run."""
+    if model.card is not None:
+        size = model.card.typical_diameter
+        told = f"; made for objects about {size:g} pixels across" if size else ""
+        common.note(f"{model.card.name}: {model.card.title}{told}")
+    elif recipe.chosen and arguments.threshold is None and results.thresholded:
+        common.note(f"threshold {recipe.threshold:g}: {recipe.chosen}")
 
 
 def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> None:

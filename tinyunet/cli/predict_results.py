@@ -19,7 +19,7 @@ from tinyunet.images import FolderWriter, Stack, StackWriter
 from tinyunet.images.classes import Class, default_classes, read_classes
 from tinyunet.images.ctc import result_name
 from tinyunet.images.names import stem
-from tinyunet.inference.recipe import Recipe
+from tinyunet.inference.recipe import PLAIN, Recipe
 from tinyunet.networks import Model
 from tinyunet.plot.overlay import colour_labels, colour_table, draw_contours, table_of
 
@@ -99,12 +99,15 @@ class Results:
         self.named_classes = classes
         self.image_names = [stack.names[i] for i in chosen]
         self.show_cells = recipe.objects or "cells" in places.given
+        # What is only there to part the cells, as rims are, is no class that anybody asked for.
+        self.only_cells = recipe.objects and recipe.function != PLAIN
         self.counts: dict[str, int] = {}
         self._writers: dict[str, Write] = {}
         self._pixels = np.zeros(0, np.int64)
 
     def open(self, writers: ExitStack, n_classes: int) -> None:
         """Open all places; `writers` closes them."""
+        n_classes = 2 if self.only_cells else n_classes
         self.all_classes = self.named_classes or default_classes(n_classes)
         self._pixels = np.zeros(n_classes, np.int64)
         for name, path in self.places.given.items():
@@ -148,14 +151,13 @@ class Results:
         """Make and write all results of a slice; `image` is (H, W) or (C, H, W), as it was read."""
         name, wanted = self._name(place), self._writers
         if "probabilities" in wanted:
-            two = len(probabilities) == 2
-            page = probabilities[1] if two else probabilities.argmax(axis=0).astype(np.uint8)
-            wanted["probabilities"](self.image_names[place], page)
+            wanted["probabilities"](self.image_names[place], self._probabilities(probabilities))
         pictures = any(kind in wanted for kind in PICTURES)
-        labels = table = None
+        labels: Array | None = None
+        table: Array | None = None
         if "masks" in wanted or (pictures and not self.show_cells):
             labels = self._classes_of(probabilities)
-            self._pixels += np.bincount(labels.ravel(), minlength=len(probabilities))
+            self._pixels += np.bincount(labels.ravel(), minlength=len(self._pixels))
             table = self._picture_table()
             if "masks" in wanted:
                 wanted["masks"](name, labels if self._palette() is not None else _scaled(labels))
@@ -164,14 +166,24 @@ class Results:
             self.counts[self.image_names[place]] = int(labels.max())
             if "cells" in wanted:
                 wanted["cells"](self._cells_name(place), labels)
+        if labels is None:
+            return
         if "overlays" in wanted:
             width = max(1, round(min(labels.shape) / 500))
             wanted["overlays"](name, draw_contours(image, labels, table, width))
         if "colours" in wanted:
             wanted["colours"](name, colour_labels(labels, table))
 
+    def _probabilities(self, probabilities: Array) -> Array:
+        """The probability of class 1, or of cells; of several classes the most probable."""
+        if self.only_cells:
+            return 1 - probabilities[0]
+        return probabilities[1] if len(probabilities) == 2 else self._classes_of(probabilities)
+
     def _classes_of(self, probabilities: Array) -> Array:
         """The class of each pixel, uint8: of two by the threshold, of more the most probable."""
+        if self.only_cells:
+            return (self.recipe.cells(probabilities) > 0).astype(np.uint8)
         if len(probabilities) == 2:
             return (probabilities[1].astype(np.float64) > self.recipe.threshold).astype(np.uint8)
         return probabilities.argmax(axis=0).astype(np.uint8)
@@ -190,6 +202,11 @@ class Results:
         name = self._name(place)
         number = not self.stack.named and len(self.stack) > 1
         return f"mask{int(name):03d}" if number else result_name(name)
+
+    @property
+    def thresholded(self) -> bool:
+        """Whether anything was made with a threshold."""
+        return bool(self.counts) or (len(self._pixels) == 2 and bool(self._pixels.any()))
 
     def shares(self) -> list[dict[str, Any]]:
         """How much of all pixels each class has; empty where no masks were made."""

@@ -5,16 +5,17 @@ Lesson: lessons/11-training.md.
 
 import argparse
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any
 
+from tinyunet.arrays import Device
 from tinyunet.cli import common
 from tinyunet.cli.parser import add_command
 from tinyunet.images import Dataset
 from tinyunet.nn.precision import PRECISIONS
 from tinyunet.training.held_out import Share, held_out_range
 from tinyunet.training.observer import TrainingResult
+from tinyunet.training.ranks import Ranks
 from tinyunet.training.settings import Settings
 
 DEFAULTS = Settings()
@@ -26,6 +27,9 @@ class numbers (--classes), or object numbers (--instances).
 
 RUN becomes a folder with the log, curves.png, the last and the best weights, and report.html. A run
 that was stopped or killed goes on with --resume and ends bit for bit where it would have ended.
+
+Started by `mpirun -n 4`, four processes, or four GPUs, learn together, a tile each a step
+(tinyunet[parallel]).
 """
 EXAMPLES = (
     ("tinyunet train images.tif labels.tif --out RUN --val 20% --base 16", "a small network"),
@@ -223,60 +227,57 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0, or 128 and the number of the signal that ended the run.
     """
     from tinyunet.arrays import select_device
-    from tinyunet.cli.training import Watch, announce, command_line
+    from tinyunet.cli.training import report
+    from tinyunet.training.parallel import find_ranks
+
+    common.use_threads(arguments)
+    with find_ranks() as ranks:
+        device = select_device(ranks.device(arguments.device))
+        ranks.use(device)
+        if ranks.rank > 0:
+            return _follow(arguments, device, ranks)
+        result = _lead(arguments, device, ranks)
+    report(result, Path(arguments.out), arguments.json)
+    return 0 if result.interrupted is None else 128 + result.interrupted
+
+
+def _read(arguments: argparse.Namespace) -> Dataset:
     from tinyunet.images import read_pair
+
+    return read_pair(
+        arguments.images,
+        arguments.labels,
+        in_channels=arguments.channels,
+        **common.label_options(arguments),
+    )
+
+
+def _lead(arguments: argparse.Namespace, device: Device, ranks: Ranks) -> TrainingResult:
+    """Train as rank 0, which may be the only one: it alone writes and speaks."""
+    from tinyunet.cli.training import Watch, announce, command_line
     from tinyunet.report import score_held_out, write_report
     from tinyunet.training.loop import run_plan
     from tinyunet.training.plan import make_plan
     from tinyunet.training.run_folder import RunFolder
 
-    common.use_threads(arguments)
-    device = select_device(arguments.device)
     with RunFolder(arguments.out, arguments.resume) as folder:
-        settings = folder.settings(said(arguments))  # what is wrong is said before data are read
-        dataset = read_pair(
-            arguments.images,
-            arguments.labels,
-            in_channels=arguments.channels,
-            **common.label_options(arguments),
-        )
+        # What is wrong is said before data are read.
+        settings = folder.settings(said(arguments) | {"ranks": ranks.size})
+        dataset = _read(arguments)
         plan = make_plan(dataset, complete(settings, arguments, dataset), device)
         announce(plan)
+        command = command_line(arguments.argv)
         with Watch(plan, folder.path) as watch:
-            result = run_plan(plan, folder, watch, command=command_line(arguments.argv))
+            result = run_plan(plan, folder, watch, command=command, ranks=ranks)
         if result.interrupted is None and result.best is not None:
             score_held_out(folder.path, plan, bar=True)
         write_report(folder.path)
-    report(result, Path(arguments.out), arguments.json)
-    return 0 if result.interrupted is None else 128 + result.interrupted
+    return result
 
 
-def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
-    """Print how the run ended.
+def _follow(arguments: argparse.Namespace, device: Device, ranks: Ranks) -> int:
+    """Train as one of the other ranks."""
+    from tinyunet.training.follow import follow
 
-    Parameters
-    ----------
-    result : TrainingResult
-        How it did.
-    folder : Path
-        The run folder.
-    as_json : bool
-        Whether a program reads it.
-    """
-    if as_json:
-        common.as_json({**dataclasses.asdict(result), "run": str(folder)})
-        return
-    if result.interrupted is not None:
-        print(f"stopped after step {result.steps}: go on with --resume")
-    else:
-        print(f"{result.steps} steps in {folder}, the last loss {result.loss:.4f}")
-    if result.best is not None:
-        print(
-            f"best validation: loss {result.best.loss:.4f}, "
-            f"{100 * result.best.pixel_error_rate:.2f} % of the pixels wrong, at step "
-            f"{result.best.step}"
-        )
-    print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
-    print(f"report: {folder / 'report.html'}")
-    if result.interrupted is None:
-        print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")
+    signal = follow(_read(arguments), said(arguments), device, ranks)
+    return 0 if signal is None else 128 + signal

@@ -3,16 +3,19 @@
 Lesson: lessons/11-training.md.
 """
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from tinyunet import geometry
 from tinyunet._progress import Progress
 from tinyunet._text import duration, plural, size_text
 from tinyunet.cli import common
 from tinyunet.report import Display
+from tinyunet.training.observer import TrainingResult
 from tinyunet.training.plan import Plan
 from tinyunet.training.warm_up import warm_up
 
@@ -100,3 +103,34 @@ def command_line(argv: Sequence[str] | None = None) -> str:
         The line.
     """
     return shlex.join(["tinyunet", *(sys.argv[1:] if argv is None else argv)])
+
+
+def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
+    """Print how the run ended.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        How it did.
+    folder : Path
+        The run folder.
+    as_json : bool
+        Whether a program reads it.
+    """
+    if as_json:
+        common.as_json({**dataclasses.asdict(result), "run": str(folder)})
+        return
+    if result.interrupted is not None:
+        print(f"stopped after step {result.steps}: go on with --resume")
+    else:
+        print(f"{plural(result.steps, 'step')} in {folder}, the last loss {result.loss:.4f}")
+    if result.best is not None:
+        print(
+            f"best validation: loss {result.best.loss:.4f}, "
+            f"{100 * result.best.pixel_error_rate:.2f} % of the pixels wrong, at step "
+            f"{result.best.step}"
+        )
+    print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
+    print(f"report: {folder / 'report.html'}")
+    if result.interrupted is None:
+        print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")

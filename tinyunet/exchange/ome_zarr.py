@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyunet._files import printable
 from tinyunet.exchange._libraries import needs
 
 ORDER = "tczyx"
@@ -73,17 +74,25 @@ class Plane:
     def __getitem__(self, key: Any) -> np.ndarray:
         asked = dict(zip("cyx", (*key, slice(None))[:3], strict=True))
         index = [asked.get(axis, self._place.get(axis)) for axis in self._volume.axes]
-        window = np.asarray(self._volume.array[tuple(index)])
+        try:
+            window = np.asarray(self._volume.array[tuple(index)])
+        except (RuntimeError, ValueError, OSError) as error:  # of the codecs, and of the disk
+            raise ValueError(
+                f"{self._volume.path}: a chunk of plane {tuple(self._place.values())} cannot be "
+                f"read: {printable(error)}"
+            ) from error
         return window if "c" in self._volume.axes else window[None]
 
 
-def open_volume(path: str | Path) -> Volume:
+def open_volume(path: str | Path, warn: bool = True) -> Volume:
     """Open an OME-Zarr image, or a plain Zarr array of two or three axes.
 
     Parameters
     ----------
     path : str or Path
         The folder of the group or array.
+    warn : bool, optional
+        Whether to tell of chunks that were never written.
 
     Returns
     -------
@@ -117,7 +126,8 @@ def open_volume(path: str | Path) -> Volume:
         axes, array, scales = _full_resolution(path, node)
     if array.dtype.kind not in "buif" or 0 in array.shape:
         raise ValueError(f"{path}: holds {array.dtype} {array.shape}: wanted real numbers")
-    _warn_of_missing_chunks(path, array)
+    if warn:
+        _warn_of_missing_chunks(path, array)
     return Volume(array, axes, path, scales)
 
 

@@ -10,6 +10,7 @@ network and one window at a time. Lesson: lessons/10-overlap-tile.md.
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ class Job(NamedTuple):
     weights: str
     source: str
     target: str
+    device: str
     one_thread: bool
 
 
@@ -58,6 +60,7 @@ def predict_volume(
     tile: int | None = None,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    device: str = "auto",
 ) -> dict[str, int]:
     """Predict every plane of an OME-Zarr volume into another one.
 
@@ -78,6 +81,8 @@ def predict_volume(
         Address of a dask.distributed scheduler; None computes in this process.
     progress : callable, optional
         Called as progress(done, total), in blocks.
+    device : str, optional
+        Where the network is to live; workers of a cluster take "auto" for the CPU.
 
     Returns
     -------
@@ -92,7 +97,9 @@ def predict_volume(
     OSError
         For a scheduler that does not answer, and files that cannot be read or written.
     """
-    net = _network(str(weights), False)
+    if scheduler is not None:
+        device = "cpu" if device == "auto" else device
+    net = _network(str(weights), "cpu" if scheduler is not None else device, False)
     if net.normalisation == "compressed":
         raise ValueError(
             f"{weights}: its images are compressed by their percentiles, which takes whole planes: "
@@ -111,7 +118,7 @@ def predict_volume(
     marks = Path(target) / MARKS
     left = [block for block in blocks if not (marks / block.mark).exists()]
     places = [str(Path(path).resolve()) for path in (weights, source, target)]
-    job = Job(places[0], places[1], places[2], scheduler is not None)
+    job = Job(places[0], places[1], places[2], device, scheduler is not None)
     run = _run_here if scheduler is None else _run_on(scheduler)
     run(job, left, lambda done: progress and progress(len(blocks) - len(left) + done, len(blocks)))
     needed = prediction_memory(net.layers, tile, tile, 4)
@@ -145,18 +152,18 @@ def _prepare_target(
 
 
 @lru_cache(maxsize=1)
-def _network(weights: str, one_thread: bool) -> UNet:
+def _network(weights: str, device: str, one_thread: bool) -> UNet:
     """Return the network of a file, loaded once a process."""
     if one_thread:  # the cluster shares out the cores
         from tinyunet.backends.cpu.threads import set_threads
 
         set_threads(1)
-    return load_network(weights, "cpu" if one_thread else "auto")[0]
+    return load_network(weights, device)[0]
 
 
 @lru_cache(maxsize=1)
 def _open(source: str) -> Volume:
-    return open_volume(source)
+    return open_volume(source, warn=False)  # whoever asked for the prediction was told
 
 
 def predict_block(job: Job, block: Block) -> str:
@@ -174,7 +181,7 @@ def predict_block(job: Job, block: Block) -> str:
     str
         The block's mark, which exists from now on.
     """
-    net, volume = _network(job.weights, job.one_thread), _open(job.source)
+    net, volume = _network(job.weights, job.device, job.one_thread), _open(job.source)
     plane: Any = volume.plane(block.place)  # slices like an array
     mean, std = _statistics(job, plane, block.place)
     (top, height, tall), (left, width, wide) = block.rows, block.columns
@@ -220,9 +227,17 @@ def _run_on(address: str) -> Callable:
         except (OSError, TimeoutError, ValueError) as error:
             raise OSError(f"{address}: no dask scheduler answers there") from error
         with client:
-            futures = client.map(lambda block: predict_block(job, block), blocks, pure=False)
-            for number, future in enumerate(distributed.as_completed(futures), 1):
-                future.result()
-                done(number)
+            # Distributed tells of lost workers in its own words; whoever reads this wants one line.
+            lost = (distributed.KilledWorker, CancelledError, distributed.comm.CommClosedError)
+            try:
+                futures = client.map(lambda block: predict_block(job, block), blocks, pure=False)
+                for number, future in enumerate(distributed.as_completed(futures), 1):
+                    future.result()
+                    done(number)
+            except lost as error:
+                raise OSError(
+                    f"{address}: its workers died or the scheduler left: start again to go on with "
+                    "the blocks that are missing"
+                ) from error
 
     return run

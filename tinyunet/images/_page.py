@@ -190,3 +190,13 @@ def say_what_is_taken(path: str, names: Sequence[str], pages: Sequence[Page], la
         if any(chosen):
             first, count = names[chosen.index(True)], plural(sum(chosen), "slice")
             warnings.warn(f"{path}: {count} (the first is {first}) {what}", stacklevel=3)
+
+
+def check_finite(pixels: Array, where: str) -> None:
+    """Raise ValueError for NaN and infinity among the pixels."""
+    if pixels.dtype.kind == "f":
+        bad = pixels.size - int(np.isfinite(pixels).sum())
+        if bad:
+            raise ValueError(
+                f"{where}: {bad} of {pixels.size} pixels are NaN or infinite: wanted finite numbers"
+            )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tinyunet.images._damage import first_line
 from tinyunet.images.names import FileName
@@ -125,7 +126,13 @@ def _fetch(shelf: Any, name: str, downloader: Any) -> str:
     try:
         return shelf.fetch(name, downloader=downloader)
     except OSError as error:  # requests' exceptions are OSErrors
-        raise OSError(f"cannot fetch {shelf.get_url(name)}: {first_line(error)}") from None
+        import requests
+
+        url = shelf.get_url(name)
+        why = first_line(error)
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            why = f"no connection to {urlsplit(url).hostname}"
+        raise OSError(f"cannot fetch {url}: {why}") from None
     except ValueError as error:
         raise ValueError(
             f"{shelf.get_url(name)}: not the file that was expected: {first_line(error)}"

@@ -60,23 +60,25 @@ def check_page(
         )
 
 
-def check_stack(path: str, slices: int, nbytes: int) -> None:
-    """Refuse a stack whose pages would be too many to be in memory together.
+def check_read(path: str, slices: int, allocated: int) -> None:
+    """Refuse a stack whose slices would be too many to be in memory together.
 
     Parameters
     ----------
     path : str
-        For the message.
-    slices, nbytes : int
-        How many slices, and the bytes of all of them once decoded.
+        Of the stack, for the message.
+    slices : int
+        How many there are.
+    allocated : int
+        Bytes of all of them once decoded.
 
     Raises
     ------
     ValueError
         Beyond `READ_BYTES`.
     """
-    if nbytes > READ_BYTES:
+    if allocated > READ_BYTES:
         raise ValueError(
-            f"{path}: {slices} slices are {nbytes} bytes, more than the {READ_BYTES} that are read "
-            "at once: train on a part of the stack"
+            f"{path}: {slices} slices are {allocated} bytes, more than the {READ_BYTES} that are "
+            "read at once: train on a part of the stack"
         )

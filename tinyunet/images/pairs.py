@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyunet._text import plural
 from tinyunet.images.names import FileName, match
 from tinyunet.images.read import open_labels, open_result
 from tinyunet.images.stack import Stack, open_stack
@@ -110,8 +111,8 @@ def _by_name_or_order(labels: Stack, prediction: Stack, positions: range) -> tup
     labels = labels.subset(positions)
     if not named and len(prediction) != len(labels):
         raise ValueError(
-            f"{prediction.path} has {len(prediction)} slices and {labels.path} {len(labels)}: they "
-            "must be as many (see --slices)"
+            f"{prediction.path} has {plural(len(prediction), 'slice')} and {labels.path} "
+            f"{len(labels)}: they must be as many (see --slices)"
         )
     return labels, prediction.subset(match(labels, prediction, "prediction"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import ctc, limits
 from tinyunet.images._formats import warn_of_others
@@ -214,8 +215,8 @@ def read_pair(
         stack = open_stack(images, in_channels)
         if len(stack) != len(label_stack):
             raise ValueError(
-                f"{labels}: has {len(label_stack)} slices, {images} has {len(stack)}: wanted one "
-                "label a slice"
+                f"{labels}: has {plural(len(label_stack), 'slice')}, {images} has {len(stack)}: "
+                "wanted one label a slice"
             )
         places = match(label_stack, stack)
         kind = "classes" if kind == "auto" else kind
@@ -240,7 +241,7 @@ def _dataset(stack: Stack, truth: dict[int, Array], kind: str, n_classes: int) -
     images: list[Array] = []
     labels: list[Array | None] = []
     valid: list[Array | None] = []
-    limits.check_stack(stack.path, len(stack), stack.nbytes)
+    limits.check_read(stack.path, len(stack), stack.nbytes)
     for i, name in enumerate(stack.names):
         image = normalise(stack.page(i), f"{stack.path}: slice {name}")
         images.append(image if image.ndim == 3 else image[None])

@@ -21,7 +21,7 @@ from tinyunet.arrays import Array
 from tinyunet.images import limits
 from tinyunet.images._axes import Plane, planes_of_slices
 from tinyunet.images._formats import Source, image_files, open_source
-from tinyunet.images._page import Page, check_kind, say_what_is_taken, shown
+from tinyunet.images._page import Page, check_finite, check_kind, say_what_is_taken, shown
 from tinyunet.images._text import dtypes_text, few, sizes_text
 from tinyunet.images.names import FileName, stem
 
@@ -123,13 +123,7 @@ class Stack:
         one = self._slices[index]
         planes = [self._plane(one, *plane) for plane in one.planes]
         pixels = planes[0] if len(planes) == 1 else np.stack(planes)
-        if pixels.dtype.kind == "f":
-            bad = pixels.size - int(np.isfinite(pixels).sum())
-            if bad:
-                raise ValueError(
-                    f"{self.path}: slice {one.name}: {bad} of {pixels.size} pixels are NaN or "
-                    "infinite: wanted finite numbers"
-                )
+        check_finite(pixels, f"{self.path}: slice {one.name}")
         return pixels
 
     def _plane(self, one: _Slice, page: int, sample: int | None) -> Array:
@@ -249,10 +243,8 @@ def open_stack(
             if sample is None:
                 channels = in_channels if len(one.planes) == 1 else 1
                 check_kind(one.where, one.source.pages[page], channels, labels, one_bit)
-    say_what_is_taken(
-        str(path), [one.name for one in slices], [one.header for one in slices], labels
-    )
     stack = Stack(path, slices, in_channels, labels, named)
+    say_what_is_taken(str(path), stack.names, [one.header for one in slices], labels)
     for i, one in enumerate(slices):
         if one.planes[0][1] is None and one.header.perhaps_grey(in_channels):
             stack.page(i)
@@ -278,7 +270,7 @@ def read_all(stack: Stack) -> list[Array]:
     ValueError
         Beyond `limits.READ_BYTES`, and for damaged pixels.
     """
-    limits.check_stack(stack.path, len(stack), stack.nbytes)
+    limits.check_read(stack.path, len(stack), stack.nbytes)
     return [np.array(stack.page(i)) for i in range(len(stack))]
 
 

@@ -31,6 +31,11 @@ class Model:
     recipe: Recipe
     card: Card | None = None
 
+    @property
+    def average(self) -> int:
+        """Over how many turned and flipped versions to predict, unless somebody says so."""
+        return 1 if self.card is None else int(self.card.about.get("average", 1))
+
 
 def find_model(path: str | os.PathLike[str], which: str | None = None) -> Model:
     """Find the network that is meant.

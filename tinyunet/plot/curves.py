@@ -126,6 +126,7 @@ def _error_rates(axes: Any, log: Mapping[str, Sequence[Any]]) -> None:
             arrowprops={"arrowstyle": "->", "color": "0.4"},
         )
         axes.set_ylim(0, max(1.1 * max(rates.max(), 1.4 * rates[best]), 0.01))
+        axes.set_xlim(left=0)
     else:
         axes.text(0.5, 0.5, "no validation", ha="center", va="center", color="0.5")
     axes.set(xlabel="step", ylabel="pixel error rate (%)", title="validation slices")

@@ -16,6 +16,7 @@ Colour: TypeAlias = tuple[int, int, int]
 
 GOLDEN = (5**0.5 - 1) / 2  # of the circle of hues: k steps of it spread k hues evenly
 HUES = 255  # colours before they come again
+LUMA, DARKEST = (0.299, 0.587, 0.114), 0.38  # how bright red, green and blue look; at least this
 
 
 def colour_table(count: int = HUES) -> Array:
@@ -33,8 +34,11 @@ def colour_table(count: int = HUES) -> Array:
     """
     rows = [(0.0, 0.0, 0.0)]
     for k in range(count):
-        lightness = (0.55, 0.70, 0.45)[k % 3]
-        rows.append(colorsys.hls_to_rgb((0.58 + k * GOLDEN) % 1, lightness, 0.85))
+        hue, lightness = (0.58 + k * GOLDEN) % 1, (0.55, 0.70, 0.45)[k % 3]
+        rows.append(colorsys.hls_to_rgb(hue, lightness, 0.85))
+        while np.dot(rows[-1], LUMA) < DARKEST:  # blue hardly shows on black
+            lightness += 0.02
+            rows[-1] = colorsys.hls_to_rgb(hue, lightness, 0.85)
     return np.rint(255 * np.array(rows)).astype(np.uint8)
 
 

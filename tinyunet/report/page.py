@@ -65,7 +65,7 @@ def write_report(folder: Path) -> Path:
         _section("How it learned", _image(folder / "curves.png", "curves of the run")),
         _section("How good it is", _scores_or_why_not(folder, scores)),
         _section("What it learned from", _data(settings, history, fingerprint)),
-        _section("What to do with it", _commands(folder)),
+        _section("What to do with it", _commands(folder, scores)),
         _section("How it was made", _settings(settings) + _starts(history)),
     ]
     text = (
@@ -179,16 +179,19 @@ def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -
         lines = [str(line) for line in dict(history[-1].get("data", {})).get("found", [])]
     held = "nothing was held out for validation"
     if settings.val is not None:
-        held = f"slices {settings.val[0]} to {settings.val[1] - 1} were held out for validation"
+        first, last = settings.val[0], settings.val[1] - 1
+        which = f"slices {first} to {last} were" if last > first else f"slice {first} was"
+        held = f"{which} held out for validation"
     lines += [held, f"SHA-256 of images and labels: {fingerprint}"]
     return "<pre>" + "\n".join(escape(line) for line in lines) + "</pre>"
 
 
-def _commands(folder: Path) -> str:
+def _commands(folder: Path, scores: dict[str, Any] | None) -> str:
     run = shlex.quote(str(folder))
+    chosen = f" --run {run}" if (scores or {}).get("thresholds") else ""
     lines = [
-        f"tinyunet predict {run} IMAGES --out probabilities.tif",
-        "tinyunet evaluate probabilities.tif LABELS",
+        f"tinyunet predict {run} IMAGES --out probabilities.tif --overlays overlays",
+        f"tinyunet evaluate probabilities.tif LABELS{chosen}",
         f"tinyunet train IMAGES LABELS --out {run} --resume --steps MORE",
     ]
     return "<pre>" + escape("\n".join(lines)) + "</pre>"

@@ -29,10 +29,12 @@ from tinyunet.training.failures import (
     gradient_norms,
     rate_and_last,
 )
+from tinyunet.training.follow import begin, compare, decide
 from tinyunet.training.graceful_shutdown import Stop, graceful_shutdown
 from tinyunet.training.history import add_to_history, describe_start
 from tinyunet.training.observer import Observer, TrainingResult
 from tinyunet.training.plan import Plan, make_plan
+from tinyunet.training.ranks import SINGLE, Ranks
 from tinyunet.training.run_folder import RunFolder
 from tinyunet.training.settings import Settings
 from tinyunet.training.step import make_step, prepared_device, training_gradients
@@ -98,6 +100,7 @@ def run_plan(
     observer: Observer | None = None,
     seconds: float | None = None,
     command: str | None = None,
+    ranks: Ranks = SINGLE,
 ) -> TrainingResult:
     """Do what a plan says in a run folder that is open; the rest is as in `train`.
 
@@ -113,17 +116,21 @@ def run_plan(
         Stop early after this time.
     command : str, optional
         What was typed, for the history.
+    ranks : Ranks, optional
+        Processes that learn together; this one is rank 0, the others call `follow.follow`.
 
     Returns
     -------
     TrainingResult
         How the run ended.
     """
+    ranks.tell(plan.settings.to_dict())
+    compare(plan, ranks)
     with (
         graceful_shutdown() as stop,
         prepared_device(plan.device, plan.settings, plan.in_channels, plan.dataset.n_classes),
     ):
-        run = _Run(plan, folder, observer or Observer())
+        run = _Run(plan, folder, observer or Observer(), ranks)
         run.start_or_resume(command)
         return run.loop(stop, seconds)
 
@@ -131,38 +138,44 @@ def run_plan(
 class _Run:
     """A run's slices, network, optimiser, counters and folder."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, observer: Observer) -> None:
-        self.plan, self.folder, self.observer = plan, folder, observer
+    def __init__(self, plan: Plan, folder: RunFolder, observer: Observer, ranks: Ranks) -> None:
+        self.plan, self.folder, self.observer, self.ranks = plan, folder, observer, ranks
         self.settings = s = plan.settings
-        self.training = prepare_slices(plan.training, s)
-        self.validation = prepare_slices(plan.validation, s)
         self.net = UNet(*plan.shape, s.dropout, s.seed, device=plan.device)
         self.net.normalisation = "image"
         self.optimiser = SGD(self.net.params, s.lr, s.momentum)
-        self.take_step = make_step(self.net, self.optimiser, s.tile)
+        self.take_step = make_step(self.net, self.optimiser, s.tile, ranks)
         self.progress = state.Progress()
-        self.watch = CollapseWatch(self.training, s.lr)
         # (step, loss, tile) of the steps that were started and whose loss was not looked at yet
         self._started: deque[tuple[int, SupportsFloat, Tile]] = deque()
 
     def start_or_resume(self, command: str | None) -> None:
         """Take up the folder's run where its last checkpoint left it, or begin one."""
         folder, fingerprint = self.folder, self.plan.fingerprint
-        if not folder.resuming or self._check_same_run().steps != self.settings.steps:
-            folder.write_settings(self.settings, fingerprint)
-        if folder.last.exists():
+        fresh = not folder.resuming or self._check_same_run().steps != self.settings.steps
+        if there := folder.last.exists():
             self.progress = state.load(folder, self.net, self.optimiser)
-        else:  # new, or killed before its first checkpoint
+        self.observer.begin(self.progress.step, self.settings.steps)
+        self._prepare()
+        if fresh:
+            folder.write_settings(self.settings, fingerprint)
+        if not there:  # new, or killed before its first checkpoint
             folder.open_log(0)
             self._save()
         if self.progress.step < self.settings.steps:
             about = self.plan.dataset, fingerprint, self.plan.device, command, self.progress.step
             add_to_history(folder.history_file, describe_start(*about))
+        begin(self.net, self.optimiser, self.progress.step, self.ranks)
+
+    def _prepare(self) -> None:
+        """Make the weight maps; by now the observer may have compiled what makes them."""
+        self.training = prepare_slices(self.plan.training, self.settings)
+        self.validation = prepare_slices(self.plan.validation, self.settings)
+        self.watch = CollapseWatch(self.training, self.settings.lr)
 
     def loop(self, stop: Stop, seconds: float | None = None) -> TrainingResult:
         """Run the remaining steps; a checkpoint at intervals, at the end, and when stopped."""
         s, now, ending = self.settings, self.progress, False
-        self.observer.begin(now.step, s.steps)
         begun = time.perf_counter()
         until = float("inf") if seconds is None else begun + seconds
         workers = workers_beside_a_gpu() if self.net.device.is_gpu else 1
@@ -170,6 +183,7 @@ class _Run:
             while now.step < s.steps and not ending:
                 self._start_step(feed.next_tile())
                 done = now.step == s.steps or time.perf_counter() > until
+                done, stop.signal = decide(done, stop.signal, self.ranks)
                 ending = done or stop.signal is not None
                 validating = bool(self.validation) and (now.step % s.val_every == 0 or done)
                 saving = ending or now.step % s.checkpoint_every == 0

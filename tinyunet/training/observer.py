@@ -5,6 +5,7 @@ Lesson: lessons/11-training.md.
 
 from dataclasses import dataclass
 
+from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.training.validation import Validation
 
@@ -41,7 +42,7 @@ class TrainingResult:
     interrupted: int | None
 
     def __repr__(self) -> str:
-        parts = [f"{self.steps} steps in {self.seconds:.0f} s"]
+        parts = [f"{plural(self.steps, 'step')} in {self.seconds:.0f} s"]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.4f}")
         if self.best is not None:

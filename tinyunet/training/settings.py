@@ -23,7 +23,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # True is no number here, though Python
 # What settings were called in files that version 1.0 wrote.
 _FORMER_NAMES = {"base": "base_channels", "rate": "lr", "grey": "intensity"}
 # Settings that came later, and what runs before them did.
-_CAME_LATER = {"balance": True, "max_zoom": 1.0}
+_CAME_LATER = {"balance": True, "max_zoom": 1.0, "ranks": 1}
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +66,8 @@ class Settings:
         Pixels of background that are cut between touching cells.
     precision : {"float32", "tf32", "bf16"}
         Of the products on a GPU: "float32" is strict, the others are faster there.
+    ranks : int
+        Processes that learn together, a tile each a step.
 
     Raises
     ------
@@ -95,13 +97,14 @@ class Settings:
     sigma: float = 5.0
     border: int = 2
     precision: str = "float32"
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if field.default is not None:
                 _check_kind(field.name, getattr(self, field.name), type(field.default))
         geometry.check_size(self.tile, self.depth, "tile")
-        for name in ("base_channels", "steps", "val_every", "checkpoint_every"):
+        for name in ("base_channels", "steps", "val_every", "checkpoint_every", "ranks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} is not at least 1")
         if not 0 <= self.dropout < 1:

@@ -21,11 +21,18 @@ def write_json(path: Path, content: Any) -> None:
         The file; an earlier one is replaced.
     content
         What JSON can hold.
+
+    Raises
+    ------
+    OSError
+        Naming the file, which is as before.
     """
-    with atomic_write(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(f"{path}: could not be written: {error}") from error
 
 
 def read_settings(folder: str | os.PathLike[str]) -> tuple[Settings, str]:

@@ -20,6 +20,7 @@ from tinyunet.arrays import Array, Device
 from tinyunet.nn.precision import precision
 from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
+from tinyunet.training.ranks import SINGLE, Ranks
 from tinyunet.training.settings import Settings
 from tinyunet.training.tiles import Tile
 
@@ -76,12 +77,14 @@ class PlainStep:
         The network.
     optimiser : SGD
         Of its parameters.
+    ranks : Ranks, optional
+        Processes that learn together; this one alone if it is left out.
     """
 
     in_flight = 0
 
-    def __init__(self, net: UNet, optimiser: SGD) -> None:
-        self.net, self.optimiser = net, optimiser
+    def __init__(self, net: UNet, optimiser: SGD, ranks: Ranks = SINGLE) -> None:
+        self.net, self.optimiser, self.ranks = net, optimiser, ranks
 
     def __call__(self, tile: Tile) -> float:
         """Learn from `tile`, unless the loss is not finite: then the parameters stay as they are.
@@ -96,7 +99,7 @@ class PlainStep:
         float
             The loss.
         """
-        loss, gradients = training_gradients(self.net, *tile)
+        loss, gradients = self.ranks.mean(*training_gradients(self.net, *tile))
         if np.isfinite(float(loss)):
             self.optimiser.step(gradients)
         return float(loss)
@@ -138,8 +141,10 @@ class RecordedStep:
         return self._graph.step(*tile)
 
 
-def make_step(net: UNet, optimiser: SGD, tile: int) -> Step:
+def make_step(net: UNet, optimiser: SGD, tile: int, ranks: Ranks = SINGLE) -> Step:
     """Choose the step for the network's device.
+
+    A recorded step does not wait for other processes, so several ranks take the plain one.
 
     Parameters
     ----------
@@ -149,15 +154,17 @@ def make_step(net: UNet, optimiser: SGD, tile: int) -> Step:
         Of its parameters.
     tile : int
         Pixels along a side of the tiles.
+    ranks : Ranks, optional
+        Processes that learn together.
 
     Returns
     -------
     callable
         Takes a `Tile`, returns its loss.
     """
-    if net.device.is_gpu and _has_kernels():
+    if net.device.is_gpu and _has_kernels() and ranks.size == 1:
         return RecordedStep(net, optimiser, tile)
-    return PlainStep(net, optimiser)
+    return PlainStep(net, optimiser, ranks)
 
 
 def _has_kernels() -> bool:

@@ -3,8 +3,9 @@
 Shapes: image (C, H, W) float32 normalised, classes (H, W) uint8, weight map (H, W) float32;
 a tile is x (1, C, T, T), labels (1, t, t) and weight map (1, t, t), t being the output size of T.
 
-The tile of step s is drawn from the generator seeded with (seed, s). So neither the threads that
-draw ahead nor an interruption can change it: step 1000 sees the same tile in every run.
+The tile of step s is drawn from the generator seeded with (seed, s), that of another rank r with
+(seed, s, r). So neither the threads that draw ahead nor an interruption can change it: step 1000
+sees the same tile in every run.
 Paper: section 3. Lesson: lessons/11-training.md.
 """
 
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +131,9 @@ def check_labels(labels: Array, n_classes: int | None, name: str) -> None:
         raise ValueError(f"labels of slice {name} go from {low} to {high}: wanted {wanted}")
 
 
-def draw_tile(slices: Sequence[TrainingSlice], settings: Settings, step: int) -> Tile:
+def draw_tile(
+    slices: Sequence[TrainingSlice], settings: Settings, step: int, rank: int = 0
+) -> Tile:
     """Draw the tile of a training step: a random transform of a random slice.
 
     Parameters
@@ -140,13 +144,16 @@ def draw_tile(slices: Sequence[TrainingSlice], settings: Settings, step: int) ->
         Seed, size, and which transforms.
     step : int
         1 to `settings.steps`; with the seed it decides the tile.
+    rank : int, optional
+        Of the process, where several learn together: each gets another tile.
 
     Returns
     -------
     Tile
         x (1, C, T, T) float32, labels (1, t, t) uint8, weight map (1, t, t) float32 or None.
     """
-    rng = np.random.default_rng((settings.seed, step))
+    others = [rank] if rank else []
+    rng = np.random.default_rng((settings.seed, step, *others))
     chosen = slices[int(rng.integers(len(slices)))]
     output = geometry.output_size(settings.tile, settings.depth)
     sample = random_transform(
@@ -205,6 +212,8 @@ class TileFeed:
         Threads.
     ahead : int
         Tiles that are drawn before they are asked for.
+    rank : int
+        Of the process, as for `draw_tile`.
     """
 
     def __init__(
@@ -214,8 +223,10 @@ class TileFeed:
         start: int = 1,
         workers: int = 1,
         ahead: int = 2,
+        rank: int = 0,
     ) -> None:
         self.slices, self.settings = slices, settings
+        self._draw = partial(draw_tile, rank=rank) if rank else draw_tile
         self.waited = 0.0
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="tile")
         self._next = start
@@ -239,7 +250,9 @@ class TileFeed:
 
     def _submit(self) -> None:
         if self._next <= self.settings.steps:
-            self._ready.append(self._pool.submit(draw_tile, self.slices, self.settings, self._next))
+            self._ready.append(
+                self._pool.submit(self._draw, self.slices, self.settings, self._next)
+            )
             self._next += 1
 
     def close(self) -> None:

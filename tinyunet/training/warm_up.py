@@ -102,4 +102,5 @@ def _step(plan: Plan) -> None:
 
 
 def _predict(plan: Plan) -> None:
-    validate(_network(plan), _first_slice(plan), _smallest(plan))
+    whole = geometry.input_size(SIDE, 2)  # one tile; of small ones there would be a thousand
+    validate(_network(plan), _first_slice(plan), dataclasses.replace(_smallest(plan), tile=whole))

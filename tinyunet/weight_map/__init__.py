@@ -6,6 +6,7 @@ Lesson: `lessons/08-weight-map.md`. Paper: section 3, equation 2 and figure 3.
 | --- | --- |
 | `instances.py` | what labels mean (cells by number, or a mask), checked; connected components |
 | `separate.py` | a border of background cut between touching cells |
+| `cores.py` | objects as rims and cores, for a network of three classes |
 | `distances.py` | d1 and d2: the two nearest distinct cells of every pixel, in numba |
 | `equation2.py` | class weights plus border term: the map |
 | `reference.py` | all of it again, one distance transform a cell; the fast path is tested to it |

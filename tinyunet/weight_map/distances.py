@@ -87,13 +87,15 @@ def _fill_nearest(cells: Array, near: Array) -> None:
     height, width = cells.shape
     for y in range(height):
         # What the walk has met so far: the last cell, and the last one with another number.
-        gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
+        gap1 = gap2 = np.int64(NOBODY)
+        cell1 = cell2 = np.int64(0)
         for x in range(width):
             cell = np.int64(cells[y, x])
             gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
             near[y, x, 0], near[y, x, 1] = gap1, cell1
             near[y, x, 2], near[y, x, 3] = gap2, cell2
-        gap1, cell1, gap2, cell2 = NOBODY, 0, NOBODY, 0
+        gap1 = gap2 = np.int64(NOBODY)
+        cell1 = cell2 = np.int64(0)
         for x in range(width - 1, -1, -1):
             cell = np.int64(cells[y, x])
             gap1, cell1, gap2, cell2 = _walk_on(cell, gap1, cell1, gap2, cell2)
@@ -154,7 +156,8 @@ def two_nearest_squares(near: Array, y: int, x: int, reach: float) -> tuple[int,
         Square pixels; ENDLESS where there is no such cell.
     """
     height = near.shape[0]
-    best1, cell1, best2, cell2 = ENDLESS, 0, ENDLESS, 0
+    best1 = best2 = np.int64(ENDLESS)
+    cell1 = cell2 = np.int64(0)
     for away in range(max(y, height - 1 - y) + 1):
         square = away * away
         left = reach - away

@@ -1,5 +1,6 @@
 // Code and formulas that fit: long lines of code are wrapped under their own indentation on a narrow
-// screen, wide formulas get smaller, and a page of source marks the lines of its address (#L12-L20).
+// screen, wide formulas get smaller, short ones keep the full stop behind them, and a page of source
+// marks the lines of its address (#L12-L20).
 
 "use strict";
 
@@ -13,7 +14,9 @@
     pre.innerHTML = lines.map((line) => {
       const text = line.replace(/<span class="linenos">.*?<\/span>/, "").replace(/<[^>]*>/g, "");
       const indent = text.length - text.trimStart().length;
-      return `<span class="line" style="--indent: ${indent}ch">${line}\n</span>`;
+      // The line feed is there to be copied: shown, it is a line of its own in some styles.
+      const end = '<span class="line-feed">\n</span>';
+      return `<span class="line" style="--indent: ${indent}ch">${line}${end}</span>`;
     }).join("");
   }
 
@@ -45,12 +48,28 @@
     }
   }
 
+  /** Keep a full stop, a comma or a bracket on the line of the short formula before it. */
+  function keepPunctuation() {
+    for (const formula of document.querySelectorAll("article span.math")) {
+      const after = formula.nextSibling;
+      if (after?.nodeType !== Node.TEXT_NODE || formula.textContent.length > 24) continue;
+      const [mark] = /^[.,:;)?!’]+/.exec(after.data) ?? [];
+      if (!mark) continue;
+      const line = document.createElement("span");
+      line.className = "nowrap";
+      formula.replaceWith(line);
+      line.append(formula, mark);
+      after.data = after.data.slice(mark.length);
+    }
+  }
+
   document.documentElement.classList.toggle("in-pane", location.search === "?pane");
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
     markLines();
     window.addEventListener("hashchange", markLines);
+    keepPunctuation();
     fitFormulas();
     new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
     document.fonts?.ready.then(fitFormulas);

@@ -56,7 +56,10 @@ class NotingGpu(CountingGpu):
         super()._start(source, kernel, blocks, threads, arguments)
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("tf32", "bf16")]
+
+
+@pytest.mark.parametrize("precision", ["float32", *SLOW])
 def test_the_largest_step_stays_within_32_bits(precision, monkeypatch):
     made = []
     monkeypatch.setattr(counting, "CountingGpu", lambda: made.append(NotingGpu()) or made[0])

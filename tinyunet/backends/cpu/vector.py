@@ -63,6 +63,19 @@ class Vector(Traced):
     __radd__, __rmul__ = __add__, __mul__
 
 
+class Rounded(Vector):
+    """Sixteen numbers whose products are rounded before they are added.
+
+    In a sum of two products only one can be fused with the addition. LLVM chooses, and its releases
+    choose differently; so where such sums decide the last digits, nothing is fused.
+    """
+
+    def __mul__(self, other):
+        return self.do("fmul", other)
+
+    __rmul__ = __mul__
+
+
 # Arithmetic ---------------------------------------------------------------------------------------
 def zeros():
     """Sixteen zeros."""

@@ -28,6 +28,7 @@ from tinyunet.backends.cpu.cook_toom import (
 from tinyunet.backends.cpu.tracing import cases, least, most, round_up, span, when, where
 from tinyunet.backends.cpu.vector import (
     VECTOR,
+    Rounded,
     Sums,
     add_to,
     copy,
@@ -228,6 +229,11 @@ def transform_filters(weight, transposed, first, last, U, u):
                     store_line(positions, U, to + r * VECTOR + 6 * a * step, step)
 
 
+def rounded_adjoint(line):
+    """Gᵀ of a line, with the same digits whatever LLVM would fuse."""
+    return filter_1d_adjoint(*(Rounded(vector.value) for vector in line))
+
+
 def filter_gradient(dU, start, first, last, dweight):
     """dweight = Gᵀ dU G of output channels first … last - 1, dU being the sum of all pieces.
 
@@ -244,9 +250,9 @@ def filter_gradient(dU, start, first, last, dweight):
                 for piece in span(dU.shape[0]):
                     for p in range(6):
                         sums[p] += load(dU, at + (36 * piece + 6 * p + q) * step)
-                store_line(filter_1d_adjoint(*sums), half, q * VECTOR, LINE)
+                store_line(rounded_adjoint(sums), half, q * VECTOR, LINE)
             for a in span(3):
-                line = filter_1d_adjoint(*load_line(half, a * LINE, VECTOR))
+                line = rounded_adjoint(load_line(half, a * LINE, VECTOR))
                 store_line(line, taps, 3 * a * VECTOR, VECTOR)
             for i in span(least(channels - c, VECTOR)):
                 for tap in range(9):
