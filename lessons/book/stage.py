@@ -24,6 +24,7 @@ API = [
     ("training", "Training", ["tinyunet.training"]),
     ("images", "Images", ["tinyunet.images"]),
     ("metrics", "Scores", ["tinyunet.metrics"]),
+    ("networks", "Networks of the package", ["tinyunet.networks"]),
     ("exchange", "Exchange with other programs", ["tinyunet.exchange"]),
     ("report", "Pictures and reports", ["tinyunet.plot", "tinyunet.report"]),
     ("other", "Arrays and sizes", ["tinyunet.arrays", "tinyunet.geometry"]),
