@@ -43,7 +43,7 @@ def test_examples_can_be_typed(commands, name):
     text = commands[name].format_help()
     for line in text[text.index("examples:") :].splitlines():
         if line.startswith("  tinyunet"):
-            build_parser().parse_args(line.split()[1:])
+            assert build_parser().parse_args(line.split()[1:]).command == line.split()[1]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
