@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyunet._text import size_text as size_text
-
 
 def add_device(parser: Any) -> None:
     """Add --device and --threads."""

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tinyunet._text import size_text
 from tinyunet.cli import common
 from tinyunet.cli.parser import add_command
 
@@ -117,7 +118,7 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         common.as_json({"file": str(out), "bytes": size, "format": form})
     else:
-        print(f"{out}: {common.size_text(size)}, {form}")
+        print(f"{out}: {size_text(size)}, {form}")
     return 0
 
 
