@@ -1,6 +1,6 @@
 """Mistakes of exercise 10, mirrored indices and tiles."""
 
-from solutions.mistakes import ARRAYS, LOOPS, NUMBERS
+from solutions.mistakes import ARRAYS, ENDLESS, LOOPS, NUMBERS
 
 _FOLD = "    index = abs(index) % (2 * (size - 1))\n"
 _BACK = "return index if index < size else 2 * (size - 1) - index"
@@ -38,6 +38,12 @@ ROWS = [
     (LOOPS, "    while not 0 <= index < size:", "    if not 0 <= index < size:", "works once"),
     (LOOPS, "index = -index", "index = -index - 1", NUMBERS),
     (LOOPS, "2 * (size - 1) - index", "2 * size - 1 - index", "repeats the edge pixel at the far"),
+    # Loops without an end.
+    (LOOPS, "        if index >= size:\n            index = 2 * (size - 1) - index\n", "", ENDLESS),
+    (LOOPS, "index = 2 * (size - 1) - index", "index = index - 1 + 1", ENDLESS),
+    (LOOPS, "        start += count\n", "", ENDLESS),
+    (ARRAYS, "    index = abs(index) % (2 * (size - 1))\n", "    while index >= size or index < 0:\n"
+     "        index = -index\n", ENDLESS),
     # The size of tiles.
     (LOOPS, _S, "s = 2**depth", "not of 2^depth"),
     (ARRAYS, _S, "s = 2**depth", "not of 2^depth"),
