@@ -278,8 +278,8 @@ def describe_numbers(name: str, pair: Pair) -> str:
         The sentence.
     """
     got, want = pair.got, pair.want
-    if want.ndim == 0:
-        return f"your {name} is {_unlike(float(got), float(want))}"
+    if want.size == 1:
+        return f"your {name} is {_unlike(got.item(), want.item())}"
     largest = max(float(np.abs(want).max()), 1e-300)
     wrong = np.abs(got - want.astype(np.float64)) > pair.tolerance * largest
     first = tuple(int(k) for k in np.argwhere(wrong)[0])

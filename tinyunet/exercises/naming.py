@@ -46,8 +46,15 @@ def state(output: Output, answer: Answer, position: int, want: Array) -> Wrong:
     return Wrong(
         diagnose.find_shape(output.name, got, want, output.axes)
         or diagnose.find_not_finite(output.name, got)
-        or diagnose.describe_numbers(output.name, pair)
+        or diagnose.describe_numbers(output.name, pair) + _no_fractions(got, want)
     )
+
+
+def _no_fractions(got: Array, want: Array) -> str:
+    """What to add where fractions are stored in an array of whole numbers; "" elsewhere."""
+    if got.ndim == 0 or got.dtype.kind not in "biu" or want.dtype.kind != "f":
+        return ""
+    return f" (yours is an array of {got.dtype}, which keeps no fractions)"
 
 
 def find_mistake(
@@ -120,10 +127,13 @@ def find_fact(output: Output, pairs: Sequence[Pair]) -> str | None:
         The sentence.
     """
     got, want = pairs[-1].got, pairs[-1].want
+    said = diagnose.find_axes(output.name, pairs) or diagnose.find_shape(
+        output.name, got, want, output.axes
+    )
+    if said or _no_fractions(got, want):  # zeros there are fractions cut off, and not a lost sum
+        return said
     return (
-        diagnose.find_axes(output.name, pairs)
-        or diagnose.find_shape(output.name, got, want, output.axes)
-        or diagnose.find_not_finite(output.name, got)
+        diagnose.find_not_finite(output.name, got)
         or diagnose.find_early_return(output.name, pairs)
         or diagnose.find_factor(output.name, pairs)
     )

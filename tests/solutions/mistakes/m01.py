@@ -120,4 +120,23 @@ ROWS = [
     # Right in the middle, wrong at the awkward end.
     (LOOPS, "    y = np", "    kw = kh\n    y = np", NUMBERS),
     (LOOPS, "    y = np", "    if kh == 1:\n        return x\n    y = np", "your y has shape"),
+    # More of the kinds that a student makes.
+    (LOOPS, "    for n, o, i, j in np.ndindex(y.shape):\n        total = bias[o]\n",
+     "    total = 0\n    for n, o, i, j in np.ndindex(y.shape):\n        total += bias[o]\n",
+     NUMBERS),
+    (LOOPS, "total = bias[o]", "total = bias[o : o + 1]", "stopped at line"),
+    (LOOPS, "out_width), x.dtype)",
+     "out_width), int)",
+     "an array of int64, which keeps no fractions"),
+    (ARRAYS, "return y.reshape(n, len(weight), height, width)",
+     "return y.reshape(n, len(weight), width, height).swapaxes(2, 3)",
+     NUMBERS),
+    (ARRAYS, "windows[:, :, ::stride, ::stride]", "windows[:, :, ::stride]", "your y has shape"),
+    (ARRAYS, "y += bias[:, None]", "y += bias[0]", NUMBERS),
+    (ARRAYS, "y = weight.reshape(len(weight), -1) @ columns",
+     "y = weight.swapaxes(0, 1).reshape(len(weight), -1) @ columns",
+     NUMBERS),
+    (LOOPS, "out_height, out_width = (height - kh) // stride + 1, (width - kw) // stride + 1",
+     "out_height = out_width = (height - kh) // stride + 1",
+     "your y has shape"),
 ]  # fmt: skip

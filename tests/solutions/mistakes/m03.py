@@ -97,4 +97,28 @@ ROWS = [
      "is there a `return` in the loop?"),
     (LOOPS, "    return dx\n\n\ndef max_pool2d(", "    return dx.astype(np.float64)\n\n\n"
      "def max_pool2d(", "float64 for float32"),
+    # More of the kinds that a student makes.
+    (LOOPS, "                best, largest = (2 * i + a, 2 * j + b), x",
+     "                best, largest = (a, b), x",
+     NUMBERS),
+    (ARRAYS, "    return dy * (x > 0)",
+     "    dy[x <= 0] = 0\n    return dy",
+     "changed its argument dy in place"),
+    (LOOPS, "            if x[n, c, 2 * i + a, 2 * j + b] > largest:\n"
+     "                largest = x[n, c, 2 * i + a, 2 * j + b]",
+     "            if x[n, c, i + a, 2 * j + b] > largest:\n                largest = x[n, c, i + a, 2 * j + b]",
+     NUMBERS),
+    (ARRAYS, "dx[:, :, a::2, b::2] = dy * first",
+     "dx[:, :, b::2, a::2] = dy * first",
+     "rows and columns of the winner exchanged"),
+    (LOOPS, "height // 2, width // 2), x.dtype)",
+     "height // 2, width // 2), int)",
+     "keeps no fractions"),
+    (ARRAYS, "first = (x[:, :, a::2, b::2] == y) & unmet",
+     "first = (np.abs(x[:, :, a::2, b::2]) == np.abs(y)) & unmet",
+     NUMBERS),
+    (ARRAYS, "    return np.maximum(x, 0)",
+     "    return np.maximum(x, 0, out=x)",
+     "changed its argument x in place"),
+    (LOOPS, "            dx[index] = dy[index]", "            dx[index] = x[index]", "is relu(x)"),
 ]  # fmt: skip

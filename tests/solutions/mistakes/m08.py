@@ -96,4 +96,17 @@ ROWS = [
      "the second nearest *pixel*"),
     (ARRAYS, _CELLS + ":", "for cell in range(1, cells.max()):\n        if not (cells == cell).any()"
      ":\n            continue", "your last cell is left out"),
+    # More of the kinds that a student makes.
+    (LOOPS, "d1, d2 = nearest[:2]",
+     "d1, d2 = (int(d) for d in nearest[:2])",
+     "cut to whole numbers"),
+    (LOOPS, "2 * sigma**2)", "2 * 5**2)", "your sigma is always 5"),
+    (LOOPS, "w0 * np.exp", "10 * np.exp", "your w0 is always 10"),
+    (LOOPS, "np.where(inside, n / (2 * n_cells), n / (2 * n_background))",
+     "np.where(inside, n // (2 * n_cells), n // (2 * n_background))",
+     NUMBERS),
+    (LOOPS, "if len(pixels) < 2:", "if len(pixels) < 3:", NUMBERS),
+    (LOOPS, "d1, d2 = nearest[:2]", "d1, d2 = nearest[0], nearest[-1]", "the farthest cell"),
+    (ARRAYS, "np.sqrt(squares.min(axis=-1))", "np.sqrt(squares.mean(axis=-1))", NUMBERS),
+    (LOOPS, "+= w0 * np.exp(", "-= w0 * np.exp(", "your border term is subtracted"),
 ]  # fmt: skip

@@ -96,4 +96,19 @@ ROWS = [
      "                inside = 0 <= top + a < height and 0 <= left + b < width\n"
      "                pixel = image[top + a, left + b] if inside else 0.0",
      "you read 0 beyond the border"),
+    # More of the kinds that a student makes.
+    (LOOPS, "row_share * column_share", "row_share * row_share", NUMBERS),
+    (LOOPS, "reflect(top + a, height), reflect(left + b, width)",
+     "reflect(top, height) + a, reflect(left, width) + b",
+     "stopped at line"),
+    (LOOPS, "np.zeros((height, width))", "np.zeros((height, width), int)", "keeps no fractions"),
+    (LOOPS, "    out = np.zeros((height, width))\n    for i, j in np.ndindex(height, width):\n",
+     "    out = image\n    for i, j in np.ndindex(height, width):\n        out[i, j] = 0\n",
+     "changed its argument image in place"),
+    (LOOPS, "displacement[0, i, j], j + displacement[1, i, j]",
+     "displacement[0, i, j] * height, j + displacement[1, i, j] * width",
+     NUMBERS),
+    (ARRAYS, "(1 - down) * upper + down * lower", "(upper + lower) / 2", NUMBERS),
+    (ARRAYS, "c0, c1 = fold(left, width)", "c0, c1 = fold(left, height)", NUMBERS),
+    (LOOPS, "row_share * column_share * pixel", "(row_share + column_share) / 4 * pixel", NUMBERS),
 ]  # fmt: skip

@@ -79,4 +79,15 @@ ROWS = [
     (LOOPS, "return plan", "return [start for start, _ in plan]", "must return (start, count)"),
     (LOOPS, "return plan", "return [(float(a), b) for a, b in plan]", "must return whole numbers"),
     (LOOPS, _STEP, "step = inside / s * s", "must return whole numbers"),
+    # More of the kinds that a student makes.
+    (LOOPS, "left <= inside", "left < inside", "yours takes two"),
+    (LOOPS, "while start < size:", "while start <= size:", ENDLESS),
+    (ARRAYS, "    index = abs(index) % (2 * (size - 1))\n",
+     "    index = abs(index) % (size - 1)\n",
+     NUMBERS),
+    (LOOPS, "        start += count\n", "        count += start\n", ENDLESS),
+    (LOOPS, "    inside = output_size(tile, depth)\n",
+     "    inside = tile - (tile - output_size(tile, depth)) // 2\n",
+     "lose the margin on one side only"),
+    (LOOPS, "s = 2 ** (depth - 1)", "s = 2 * (depth - 1)", NUMBERS),
 ]  # fmt: skip

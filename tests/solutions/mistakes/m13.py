@@ -69,4 +69,24 @@ ROWS = [
     (ARRAYS, "np.count_nonzero(inside | theirs)", "np.count_nonzero(inside & theirs)",
      "you count the cells that are found"),
     (ARRAYS, "best = counts.argmax()", "best = numbers.argmax()", NUMBERS),
+    # More of the kinds that a student makes.
+    (LOOPS, "    scores = []\n    for cell in np.unique(truth[truth != 0]):\n"
+     "        inside = truth == cell\n        score = 0.0\n",
+     "    scores = []\n    score = 0.0\n    for cell in np.unique(truth[truth != 0]):\n"
+     "        inside = truth == cell\n",
+     "a cell without a match gets the score of the cell before it"),
+    (LOOPS, "    score = shared / (inside | theirs).sum()\n        scores.append(score)",
+     "    score = shared / (inside | theirs).sum()\n            scores.append(score)",
+     NUMBERS),
+    (LOOPS, "theirs = prediction == other",
+     "theirs = (prediction == other) & inside",
+     "you divide by the true cell alone"),
+    (LOOPS, "score = shared / (inside | theirs).sum()",
+     "score = shared // (inside | theirs).sum()",
+     NUMBERS),
+    (ARRAYS, "scores.append(0.0)", "scores.append(1.0)", NUMBERS),
+    (ARRAYS, "return np.mean(scores)", "return np.median(scores)", NUMBERS),
+    (ARRAYS, "return np.mean(scores)",
+     "return np.mean([s for s in scores if s > 0.5] or 0)",
+     NUMBERS),
 ]  # fmt: skip

@@ -69,4 +69,17 @@ ROWS = [
     (LOOPS, _TILE, "return (u * v)[:4, :4]", "the top left corner of M"),
     (LOOPS, _TILE, "return (at @ (u * v) @ at.T).T", "swapping axes 0 and 1"),
     (LOOPS, _TILE, "return at.T @ (u * v) @ at", "stopped at line"),
+    # More of the kinds that a student makes.
+    (LOOPS, "(g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2",
+     "(g[0] + g[1] + g[2]) // 2, (g[0] - g[1] + g[2]) // 2",
+     NUMBERS),
+    (LOOPS, "(u * v)", "(u * v.T)", "your tile is transposed"),
+    (LOOPS, "    m0 = (d[0] - d[2]) * u[0]",
+     "    d[0] -= d[2]\n    m0 = d[0] * u[0]",
+     "changed its argument d in place"),
+    (LOOPS, "m2 = (d[2] - d[1]) * u[2]", "m2 = (d[2] - d[0]) * u[2]", NUMBERS),
+    (LOOPS, "return np.array([m0 + m1 + m2, m1 - m2 - m3])",
+     "return np.array([m0 + m1 + m2 + m3, m1 - m2 - m3])",
+     NUMBERS),
+    (LOOPS, "return at @ (u * v) @ at.T", "return at @ (u * v) @ at.T / 4", "off by a factor 0.25"),
 ]  # fmt: skip

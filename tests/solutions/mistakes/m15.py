@@ -43,4 +43,15 @@ ROWS = [
     (LOOPS, "return dd, dg", "return dd, dg / 16", "your dg is off by a factor 0.0625"),
     (LOOPS, "return dd, dg", "return dd", "must return (dd, dg)"),
     (LOOPS, _DG, "dg = gm.T @ (dm * v * u) @ gm", NUMBERS),
+    # More of the kinds that a student makes.
+    (LOOPS, "dd = bt.T @ (dm * u) @ bt",
+     "dd = bt.T @ (dm * u.T) @ bt",
+     "your dd has a transposed kernel"),
+    (LOOPS, "dm = at.T @ dy @ at", "dm = 2 * at.T @ dy @ at", "your dd is counted twice"),
+    (LOOPS, "dm = at.T @ dy @ at", "dm = at.T @ (dy * dy) @ at", NUMBERS),
+    (LOOPS, "dg = gm.T @ (dm * v) @ gm", "dg = gm.T @ (dm + v) @ gm", NUMBERS),
+    (LOOPS, "    return dd, dg", "    return dd, np.sign(dg)", NUMBERS),
+    (LOOPS, "    return dd, dg", "    return dd * u, dg", NUMBERS),
+    (LOOPS, "    return dd, dg", "    return dd.astype(int), dg", "keeps no fractions"),
+    (LOOPS, "    u = gm", "    dy *= 2\n    u = gm", "changed its argument dy in place"),
 ]  # fmt: skip

@@ -100,4 +100,38 @@ ROWS = [
     (LOOPS, "dx, grads[f\"{name}.weight\"], grads[f\"{name}.bias\"] = gradients",
      "dx, grads[f\"{name}.bias\"], grads[f\"{name}.weight\"] = gradients", "has shape"),
     (LOOPS, "    return grads", "    return {k: params[k] - g for k, g in grads.items()}", NUMBERS),
+    # More of the kinds that a student makes.
+    (LOOPS, '            cache[f"pool{level}"] = x\n            x = ops.max_pool2d(x)\n'
+     '        x = conv_relu(f"down{level}.conv1", x)\n        x = conv_relu(f"down{level}.conv2", x)\n',
+     '            cache[f"pool{level}"] = x\n            x = ops.max_pool2d(x)\n'
+     '        x = conv_relu(f"down{level}.conv2", x)\n        x = conv_relu(f"down{level}.conv1", x)\n',
+     "stopped at line"),
+    (LOOPS, '        dx = conv_relu_backward(f"up{level}.conv2", dx)\n'
+     '        dx = conv_relu_backward(f"up{level}.conv1", dx)\n',
+     '        dx = conv_relu_backward(f"up{level}.conv1", dx)\n'
+     '        dx = conv_relu_backward(f"up{level}.conv2", dx)\n',
+     "stopped at line"),
+    (LOOPS, 'dx, grads[f"{name}.weight"], grads[f"{name}.bias"] = gradients',
+     'dx, grads[f"{name}.weight"], b = gradients\n        grads[f"{name}.bias"] = 0 * b',
+     "is zero everywhere"),
+    (LOOPS, "        if level < depth:\n            dx = dx + dskips[level]",
+     "        if level < depth - 1:\n            dx = dx + dskips[level]",
+     "misses what came through the skip"),
+    (LOOPS, "            dx = dx + dskips[level]\n",
+     "            dx = dx + dskips[1]\n",
+     "stopped at line"),
+    (LOOPS, "    for level in range(1, depth):\n        dx = conv",
+     "    for level in range(depth - 1, 0, -1):\n        dx = conv",
+     "stopped at line"),
+    (LOOPS, 'dx = store(name, ops.up_conv2d_backward(dx, cache[name], params[f"{name}.weight"]))',
+     'store(name, ops.up_conv2d_backward(dx, cache[name], params[f"{name}.weight"]))\n'
+     '        dx = dx[:, :, ::2, ::2].repeat(2, axis=1)',
+     NUMBERS),
+    (LOOPS, '        x = ops.up_conv2d(x, params[f"{name}.weight"], params[f"{name}.bias"])',
+     '        x = ops.up_conv2d(x, params[f"{name}.weight"][:, :, ::-1, ::-1], params[f"{name}.bias"])',
+     NUMBERS),
+    (LOOPS, "return grads\n",
+     'return {k: g if "bias" in k else g * 2 for k, g in grads.items()}\n',
+     "off by a factor 2"),
+    (LOOPS, "        skips[level] = x\n", "        skips[level] = x[:, ::-1]\n", NUMBERS),
 ]  # fmt: skip

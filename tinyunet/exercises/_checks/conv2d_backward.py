@@ -136,6 +136,12 @@ def _dx_of_image(dy: Array, x: Array, weight: Array, stride: int = 1) -> Array:
     return _dx(dy, x, np.broadcast_to(weight[:, :1], weight.shape), stride)
 
 
+def _dx_in_the_first(dy: Array, x: Array, weight: Array, stride: int = 1) -> Array:
+    dx = np.zeros_like(x)
+    dx[0] = _dx(dy, x, weight, stride).sum(axis=0)
+    return dx
+
+
 def _spread(dy: Array, stride: int) -> Array:
     """dy with stride − 1 zeros between its values."""
     n, o, height, width = dy.shape
@@ -173,6 +179,7 @@ DX = (
     Mistake("your dx takes x where it should take weight: the derivative of weight · x with "
             "respect to x is weight", _dx_of_x),
     Mistake("your dx takes the kernel of input channel 0 for all of them", _dx_of_image),
+    Mistake("the dx of all images is added up in dx[0]: dx[n]", _dx_in_the_first),
     Mistake("your dx comes from a valid convolution: pad dy with k − 1 zeros on every side first, "
             "so that the border pixels of x get their share", _valid),
     Mistake("your dx is too small where windows jump: put s − 1 zeros between the values of dy "

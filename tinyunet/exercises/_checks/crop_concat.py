@@ -186,6 +186,12 @@ def _as_crop(dy: Array, *maps: Array) -> tuple[Array, ...]:
     return tuple(np.split(dy, np.cumsum([m.shape[1] for m in maps])[:-1], axis=1))
 
 
+def _ones_outside(dy: Array, *maps: Array) -> tuple[Array, ...]:
+    right = center_crop_concat_backward(dy, *maps)
+    cropped = center_crop_concat_backward(np.ones_like(dy), *maps)
+    return tuple(g + (c == 0) for g, c in zip(right, cropped, strict=True))
+
+
 def _first_channels(dy: Array, *maps: Array) -> tuple[Array, ...]:
     """Every map gets the first channels of dy."""
     gradients = []
@@ -205,6 +211,8 @@ def _behind_the_first(dy: Array, *maps: Array) -> tuple[Array, ...]:
 BACKWARD = (
     *(Mistake("your {name} lies in the wrong place: " + says.replace("you crop", "it is put at"),
               _backward(place)) for says, place in PLACES),
+    Mistake("your {name} is 1 where the pixels were cut away: they do not count in y, so 0",
+            _ones_outside),
     Mistake("your {name} is as large as the crop: the skip was larger, and the pixels that were "
             "cut away get a gradient of 0", _as_crop),
     *(Mistake("your {name} takes channels of another map: dy's first channels belong to the first "

@@ -230,6 +230,8 @@ FORWARD = (
             lambda z, labels, w: loss(z, np.where(labels < 0, -1, z.argmax(axis=1)), w)),
     Mistake("a label of −1 reads the last class, as a negative index does: leave these pixels out",
             _last_class),
+    Mistake("your loss reads the class before the label: labels count from 0",
+            lambda z, labels, w: loss(z, np.where(labels < 0, -1, (labels - 1) % z.shape[1]), w)),
     Mistake("your n counts all pixels: divide by the number of those that have a label",
             _all_counted),
     Mistake("you leave out the pixels of class 0 as well: only −1 means that there is no label",

@@ -58,6 +58,12 @@ def _gradient_scaled(factor: Callable[..., float]) -> Callable[..., Array]:
     return lambda z, labels, w: gradient(z, labels, w) * factor(labels, w)
 
 
+def _first_pixel(logits: Array, labels: Array, weight_map: Array) -> Array:
+    kept = np.zeros_like(logits)
+    kept[0, :, 0, 0] = gradient(logits, labels, weight_map)[0, :, 0, 0]
+    return kept
+
+
 BACKWARD = (
     Mistake("your dlogits never takes the label into account: subtract 1 from p there",
             lambda z, labels, w: softmax(z) * _share(labels, w)),
@@ -103,6 +109,8 @@ BACKWARD = (
     Mistake("pixels without a label get p in yours, and n counts all: they are not in E, so their "
             "gradient is 0",
             lambda z, labels, w: (softmax(z) - one_hot(z, labels)) * w[:, None] / labels.size),
+    Mistake("your dlogits is right at the first pixel and 0 at all others: is there a `return` "
+            "inside the loop?", _first_pixel),
     Mistake("your n counts all pixels: divide by the number of those that have a label",
             _gradient_scaled(lambda labels, w: count(labels) / labels.size)),
 )  # fmt: skip

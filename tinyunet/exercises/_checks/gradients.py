@@ -1,4 +1,4 @@
-"""What the checks of several backward passes share: mistakes of sums.."""
+"""What the checks of several backward passes share: mistakes of sums."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,10 @@ ASSIGNED = (
     "your {name} keeps only the last share: a value that went into several outputs collects from "
     "all of them, so `+=` where `=` is"
 )
-RETURNED = "your {name} holds the share of the first {what} only: is there a `return` in the loop?"
+RETURNED = (
+    "your {name} holds the share of the first {what} only: is there a `return` in the loop, or an "
+    "index 0 for all of them?"
+)
 
 
 def upstream(backward: Backward) -> tuple[Mistake, ...]:
@@ -92,5 +95,10 @@ def bias_sums() -> tuple[Mistake, ...]:
     )  # fmt: skip
     return (
         *(Mistake(says, lambda dy, *_, axes=axes: dy.sum(axis=axes)) for axes, says in sums),
+        Mistake(
+            "every element of your dbias holds the sum over all output channels: "
+            "`dbias[o] +=`, not `dbias +=`",
+            lambda dy, *_: np.full(dy.shape[1], dy.sum()),
+        ),
         Mistake(ASSIGNED, lambda dy, *_: dy[-1, :, -1, -1]),
     )

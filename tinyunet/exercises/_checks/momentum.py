@@ -120,6 +120,8 @@ def _right_param(p: Array, new: Array, g: Array, lr: float, m: float, v: Array) 
 STEP = (
     Mistake("you return (velocity, param): the parameter comes first",
             lambda *a: sgd_momentum(*a)[::-1]),
+    Mistake("you return the gradient in the place of the velocity",
+            lambda p, g, v, lr, m: (sgd_momentum(p, g, v, lr, m)[0], g)),
     Mistake("your velocity damps the gradient by 1 − momentum: the lesson adds it whole, "
             "v ← momentum · v + g", _with(lambda v, g, lr, m: m * v + (1 - m) * g, _right_param)),
     Mistake("the learning rate is in your velocity: it comes in when the parameter moves",

@@ -33,6 +33,8 @@ def _sums(truth: Array, prediction: Array, power: float = 2) -> Sums:
         "b": (cells[:, 1:].sum(axis=0) ** power).sum(),
         "ab": (cells[:, 1:] ** power).sum(),
         "lost": cells[:, 0].sum(),
+        "black": table[:, 0].sum(),
+        "outside": table[0].sum(),
         "lost cells": (cells[:, 0] ** power).sum(),
         "lost as one": cells[:, 0].sum() ** power,
         "b everywhere": (table[:, 1:].sum(axis=0) ** power).sum(),
@@ -133,6 +135,14 @@ MISTAKES = (
     Mistake("your lost pixels are squared cell by cell: they count one by one, n_0",
             _score(lambda a, b, ab, s: _f(s["ab"] + s["lost cells"],
                                           a + s["b"] + s["lost cells"]))),
+    Mistake("your n_0 counts pixels where the ground truth is membrane: they are left out "
+            "everywhere", _score(lambda a, b, ab, s: _f(s["ab"] + s["black"], a + s["b"]
+                                                        + s["black"]))),
+    Mistake("your n_0 counts the ground truth's membrane: it is the pixels of cells that the "
+            "prediction calls membrane",
+            _score(lambda a, b, ab, s: _f(s["ab"] + s["outside"], a + s["b"] + s["outside"]))),
+    Mistake("your n_0 counts the ground truth's membrane as well: it is left out everywhere",
+            _score(lambda a, b, ab, s: _f(ab + s["outside"], a + b + s["outside"]))),
     Mistake("your b counts pixels where the ground truth is membrane: they are left out everywhere",
             _score(lambda a, b, ab, s: _f(ab, a + s["b everywhere"] + s["lost"]))),
     Mistake("your sums count pixels where the ground truth is membrane: they are left out "

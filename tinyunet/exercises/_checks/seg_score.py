@@ -95,6 +95,17 @@ def _over_predicted(truth: Array, prediction: Array) -> float:
     return _summed(truth, prediction) / cells if cells else 0.0
 
 
+def _kept(truth: Array, prediction: Array) -> float:
+    """A cell without a match gets the score of the one before it."""
+    score, scores = 0.0, []
+    for cell in np.unique(truth[truth != 0]):
+        inside = truth == cell
+        if _found(inside, prediction):
+            score = seg(inside.astype(np.int64), prediction)
+        scores.append(score)
+    return float(np.mean(scores))
+
+
 def _either_half(shared: int, size: int, other: int) -> bool:
     return 2 * shared > size or 2 * shared > other
 
@@ -139,6 +150,8 @@ MISTAKES = (
     Mistake("you count background as a cell, in both maps: 0 is no object",
             partial(seg, truth_background=True, background=True)),
     Mistake("you leave missed cells out of the mean: each counts 0", partial(seg, missed=False)),
+    Mistake("a cell without a match gets the score of the cell before it: begin each with 0",
+            _kept),
     Mistake("you compare cells of the same number: numbers mean nothing, the overlap decides",
             partial(seg, same_number=True)),
     Mistake("you compare cells of the same number: numbers mean nothing, the overlap decides",

@@ -118,6 +118,28 @@ def _scaled(step: Callable[..., Any], factor: Callable[..., float]) -> Callable[
     )
 
 
+def _twice_weighted(
+    net: UNet, optimiser: SGD, image: Array, labels: Array, weight_map: Array
+) -> Any:
+    """The weights multiplied into the gradient of the weighted loss once more."""
+    logits, cache = net.forward(image, train=True)
+    loss, loss_cache = nn.softmax_cross_entropy(logits, labels, weight_map)
+    dlogits = nn.softmax_cross_entropy_backward(loss_cache) * weight_map[:, None]
+    grads: Any = net.backward(dlogits, cache)
+    optimiser.step(grads)
+    return loss
+
+
+def _without_biases(
+    net: UNet, optimiser: SGD, image: Array, labels: Array, weight_map: Array
+) -> Any:
+    logits, cache = net.forward(image, train=True)
+    loss, loss_cache = nn.softmax_cross_entropy(logits, labels, weight_map)
+    grads: Any = net.backward(nn.softmax_cross_entropy_backward(loss_cache), cache)
+    optimiser.step({name: g * (not name.endswith("bias")) for name, g in grads.items()})
+    return loss
+
+
 _WRONG_STEPS: tuple[tuple[Callable[..., Any], str], ...] = (
     (partial(_step, train=False),
      "drop-out is switched off in yours: training calls net.forward(image, train=True)"),
@@ -128,6 +150,11 @@ _WRONG_STEPS: tuple[tuple[Callable[..., Any], str], ...] = (
      "the weighted loss"),
     (partial(_half_weighted, loss=False),
      "your weights are in the gradient and not in the loss that you return"),
+    (_twice_weighted,
+     "your weights are in the gradient twice: softmax_cross_entropy_backward has them already"),
+    (lambda net, optimiser, image, labels, w: _step(net, optimiser, image, labels, w / w.mean()),
+     "you divide the weight map by its mean: hand it in as it is"),
+    (_without_biases, "your biases do not move: hand all gradients to the optimiser"),
     (partial(_step, updates=0),
      "your step changes nothing: call optimiser.step with the gradients of net.backward"),
     (partial(_step, updates=2), "your step updates twice: one optimiser.step for one tile"),

@@ -107,6 +107,18 @@ def _as_output_first(x: Array, weight: Array, bias: Array) -> Array:
     return up_conv2d(x, weight[:, :c].swapaxes(0, 1), bias[:c])
 
 
+def _one_apart(x: Array, weight: Array, bias: Array) -> Array:
+    """Block (i, j) at pixel (i, j): each overwrites most of the one before."""
+    height, width = x.shape[2:]
+    y = np.zeros((len(x), weight.shape[1], 2 * height, 2 * width), x.dtype)
+    i, j = (np.minimum(np.arange(n + 1), n - 1) for n in (height, width))
+    rows, columns = np.ix_(i, j)
+    a, b = np.arange(height + 1)[:, None] - rows, np.arange(width + 1) - columns
+    blocks = _patches(x, weight) + bias[:, None, None, None, None]
+    y[:, :, : height + 1, : width + 1] = blocks[:, :, a, b, rows, columns]
+    return y
+
+
 ORDER = (
     "your weight has its channels in the wrong order: it is (C, O, 2, 2), input channels first; "
     "(O, C, …) is the convolution's"
@@ -141,6 +153,8 @@ FORWARD = (
         "the row is 2i + a",
         _arranged(lambda p: p.transpose(0, 1, 5, 2, 4, 3)),
     ),
+    Mistake("your blocks lie one pixel apart: pixel (i, j) becomes the block at (2i, 2j)",
+            _one_apart),
     Mistake(ORDER, _as_output_first),
     Mistake(ORDER, _biased(lambda x, w: _patches(x, reshaped(w)))),
     Mistake("your y has no bias: each output starts from bias[o]", _after(lambda s, x, b: s)),

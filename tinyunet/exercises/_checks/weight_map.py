@@ -55,6 +55,12 @@ def _two_farthest(cells: Array) -> tuple[Array, Array]:
     return found[-1], found[-2]
 
 
+def _nearest_and_farthest(cells: Array) -> tuple[Array, Array]:
+    numbers = np.unique(cells[cells != 0])
+    found = np.sort(np.stack([_far(cells, _euclidean, cell) for cell in numbers]), axis=0)
+    return found[0], found[-1]
+
+
 def _nearest_pixels(cells: Array) -> tuple[Array, Array]:
     """Of whichever cell: the trap of the lesson."""
     far = _far(cells, _euclidean, None)
@@ -148,6 +154,16 @@ MISTAKES = (
             _exponent(lambda d1, d2, s: -((d1 * d2) ** 2) / (2 * s**2))),
     Mistake("your border term stands inside the cells as well: it belongs to the background",
             _map(inside=True)),
+    Mistake("your border term is subtracted: equation 2 adds",
+            _map(lambda d1, d2, w0, sigma: -_gauss(d1, d2, w0, sigma))),
+    Mistake("your w0 is always 10: it is an argument",
+            _map(lambda d1, d2, w0, sigma: _gauss(d1, d2, 10, sigma))),
+    Mistake("your sigma is always 5: it is an argument",
+            _map(lambda d1, d2, w0, sigma: _gauss(d1, d2, w0, 5))),
+    Mistake("your distances are cut to whole numbers", _map(
+        lambda d1, d2, w0, sigma: _gauss(np.floor(d1), np.floor(d2), w0, sigma))),
+    Mistake("your d2 is the distance to the farthest cell: it is that to the second nearest",
+            _map(distances=_nearest_and_farthest)),
     Mistake("your border term is not multiplied by w0",
             _map(lambda d1, d2, w0, sigma: _gauss(d1, d2, 1, sigma) * (w0 > 0))),
     Mistake("your border term is not multiplied by w0",
@@ -216,6 +232,7 @@ def _cases() -> list[Case]:
 
     classes = "w_c, the class weights (w0 = 0: no border term)"
     equation = "equation 2: three cells and four, several w0 and sigma"
+    two = "equation 2: two cells"
     one = "awkward images: one cell alone"
     single = "awkward images: no cell, cells only"
     return [
@@ -224,6 +241,7 @@ def _cases() -> list[Case]:
         case(equation, THREE, 10.0, 3.0, 2, True),
         case(equation, FOUR, 7.0, 5.0, 2, True),
         case(equation, FOUR * (FOUR != 8), 4.0, 1.25, 2, True),
+        case(two, THREE * (THREE != 7), 6.0, 4.0, 2, True),
         case(one, (THREE == 1) * 6, 10.0, 3.0, 3, False),
         case(single, np.zeros((3, 4), np.int64), 10.0, 3.0, 3, False),
         case(single, np.full((2, 3), 4), 10.0, 3.0, 3, False),
