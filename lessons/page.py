@@ -7,6 +7,7 @@ figure's program takes what its lesson computed from `computed("02")`.
 import contextlib
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,13 @@ def blocks_of(markdown: str) -> list[Block]:
         blocks.append(Block(opened[1], opened[2] or "", text, number + 1, touches))
         last_end, number = end, end + 1
     return blocks
+
+
+def answers_of(markdown: str) -> list[tuple[str, str]]:
+    """Return the programs in the hidden answers of exercises, and what each prints."""
+    code, text = (rf"^   ```{language}\n((?:   .*\n|\n)*?)   ```\n" for language in ("python", "text"))
+    found = re.findall(rf"{code}\n{text}", markdown, flags=re.M)
+    return [tuple(textwrap.dedent(part).removesuffix("\n") for part in pair) for pair in found]
 
 
 def prose_of(markdown: str) -> str:

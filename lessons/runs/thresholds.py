@@ -1,10 +1,11 @@
 """Lesson 11's question: at which threshold has a network that was trained with weights its optimum?
 
-    python lessons/runs/thresholds.py train-volume.tif train-labels.tif RUN [RUN …]
+    python -m lessons.runs.thresholds train-volume.tif train-labels.tif RUN [RUN …]
 
-writes thresholds.json beside this file, from the last weights of the study's runs (`study.py`): for
-slices that they were trained on and for slices that they were not, what the weights are at the
-pixels of each output, the threshold that these predict, and the best one.
+From the project's root; writes thresholds.json beside this file, from the last weights of the
+study's runs with the paper's weight map (`study.py`). Each is measured on tiles as it was trained
+on, deformed or not as its settings say, and on whole slices that it has not seen: what the weights
+are at the pixels of each output, the threshold that they predict, and the best one.
 """
 
 import argparse
@@ -14,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-PARTS = {"trained on": (0, 4, 8, 12), "left out": (16, 17, 18, 19)}
+TRAINED_ON, LEFT_OUT = range(16), range(16, 20)
+TILES, FIRST_STEP = 40, 10**6  # tiles of steps that no run has come to
+FILE = HERE / "thresholds.json"
 BINS = 20  # of outputs, each 0.05 wide
 FINE = np.arange(1, 100) / 100
 
@@ -72,52 +75,69 @@ def _crossing(values):
 
 
 def measure(p, cell, weights):
-    """Return what the lesson shows of one network on some slices."""
-    doubtful = (p > 0.1) & (p < 0.9)
+    """Return what the lesson shows of one network on some pixels."""
     best, rate = best_threshold(p, cell)
     counts = by_output(p, cell, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        local = counts[2:] / counts[:2]
     return {
         "mean weights": [float(weights[cell].mean()), float(weights[~cell].mean())],
-        "doubtful": float(doubtful.mean()),
-        "weights where doubtful": [
-            float(weights[cell & doubtful].mean()),
-            float(weights[~cell & doubtful].mean()),
-        ],
         "predicted by the mean": mean_threshold(p, cell, weights),
         "predicted by output": local_threshold(p, cell, weights),
         "best": best,
         "rate at best": rate,
         "weighted share of cell": np.round(weighted_share(p, cell, weights), 3).tolist(),
-        "membrane weight by output": np.round(counts[3] / counts[1], 2).tolist(),
-        "pixels by output": counts[:2].astype(int).tolist(),
+        "cell weight by output": np.round(local[0], 3).tolist(),
+        "membrane weight by output": np.round(local[1], 2).tolist(),
     }
+
+
+def on_tiles(net, dataset, settings):
+    """Return (p, cell, weights) of tiles drawn as in training."""
+    from tinyunet import nn
+    from tinyunet.training.tiles import draw_tile, prepare_slices
+
+    items, parts = prepare_slices(dataset.subset(TRAINED_ON), settings), []
+    for step in range(FIRST_STEP, FIRST_STEP + TILES):
+        x, classes, weights = draw_tile(items, settings, step)
+        logits, _ = net.forward(x)
+        parts.append((nn.softmax(logits)[0, 1], classes[0] == 1, weights[0]))
+    return tuple(np.stack(part) for part in zip(*parts, strict=True))
+
+
+def on_slices(net, dataset, settings):
+    """Return (p, cell, weights) of whole slices that were left out."""
+    from tinyunet.inference.predict import predict_tiled
+    from tinyunet.training.tiles import prepare_slices
+
+    items = prepare_slices(dataset.subset(LEFT_OUT), settings)
+    p = np.stack([predict_tiled(net, item.image, 604)[1] for item in items])
+    return p, np.stack([i.classes for i in items]) == 1, np.stack([i.weight_map for i in items])
 
 
 def main():
     """Read the command line, measure, write thresholds.json."""
     from tinyunet.images import read_pair
-    from tinyunet.inference.predict import predict_tiled
     from tinyunet.training.checkpoint import load_network
-    from tinyunet.training.settings_file import read_settings
-    from tinyunet.training.tiles import prepare_slices
+    from tinyunet.training.settings import Settings
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("images", help="stack")
     parser.add_argument("labels", help="stack of labels")
     parser.add_argument("runs", nargs="+", help="folders of the study's runs")
     arguments = parser.parse_args()
-    dataset, found = read_pair(arguments.images, arguments.labels), {}
+    dataset = read_pair(arguments.images, arguments.labels)
+    found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     for run in map(Path, arguments.runs):
         net, _ = load_network(run / "last.safetensors", "cpu")
-        settings, _ = read_settings(run)
-        for part, slices in PARTS.items():
-            items = prepare_slices(dataset.subset(slices), settings)
-            p = np.stack([predict_tiled(net, item.image, 604)[1] for item in items])
-            cell = np.stack([item.classes for item in items]) == 1
-            weights = np.stack([item.weight_map for item in items])
-            found.setdefault(run.name, {})[part] = measure(p, cell, weights)
-    text = json.dumps(found, indent=1)
-    (HERE / "thresholds.json").write_text(text + "\n", encoding="utf-8")
+        content = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+        settings = Settings(**content["settings"])
+        found[run.name] = {
+            "tiles as in training": measure(*on_tiles(net, dataset, settings)),
+            "slices left out": measure(*on_slices(net, dataset, settings)),
+        }
+        text = json.dumps(found, indent=1)
+        FILE.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

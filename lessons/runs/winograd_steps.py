@@ -2,10 +2,10 @@
 
     python lessons/runs/winograd_steps.py [vectors]
 
-From the project's root; writes winograd_steps.json beside this file, with "vectors" only that part. Every variant is compared with
-the plain operation first. Times are processor time of one thread, the smallest of a few runs in
-turns, so other programs disturb them less than they would the clock. The loops are timed on a
-corner and scaled up.
+From the project's root; writes winograd_steps.json beside this file, with "vectors" only that part.
+Every variant is compared with the plain operation first. Times are processor time of one thread,
+the smallest of a few runs in turns, so other programs disturb them less than they would the clock.
+The loops are timed on a corner and scaled up.
 """
 
 import json
@@ -192,7 +192,8 @@ def vectors(channels, tiles=96, calls=200):
     for run in variants.values():
         run()
     same = padded[:tiles, : 36 * channels].reshape(V.shape)
-    assert np.abs(V - same).max() < 1e-4 and np.abs(M - product).max() < 1e-3
+    assert np.abs(V - same).max() < 1e-4
+    assert np.abs(M - product).max() < 1e-3
     found = smallest_times(variants)
     return {name: round(1e6 * seconds / calls, 1) for name, seconds in found.items()}
 

@@ -30,6 +30,7 @@ For writers of lessons (`lessons/NN-name.md`):
 """
 
 import base64
+import contextlib
 import io
 import re
 import runpy
@@ -46,7 +47,9 @@ from svg_difference import difference  # noqa: E402
 
 from lessons.page import (  # noqa: E402
     LESSONS,
+    answers_of,
     blocks_of,
+    computed,
     figures_of,
     number_of,
     prose_of,
@@ -131,6 +134,11 @@ def test_lesson_runs_prints_and_draws_what_it_shows(path, lesson_room):
             assert same_output(printed, expected.text), (
                 f"{where} prints\n{printed}\nbut the lesson shows\n{expected.text}"
             )
+    for program, shown in answers_of(path.read_text(encoding="utf-8")):
+        stream = io.StringIO()
+        with contextlib.redirect_stdout(stream):
+            exec(program, vars(computed(number_of(path))).copy())
+        assert same_output(stream.getvalue(), shown), f"an answer prints\n{stream.getvalue()}"
     for program in figures_of(number_of(path)):
         runpy.run_path(str(program), run_name="__main__")
         name = f"{program.stem}.svg"
@@ -216,9 +224,11 @@ def test_form(path):
     if path.stem != "00-map":
         headings = re.findall(r"^## .+$", prose_of(markdown), flags=re.M)
         assert [h for h in headings if h in SECTIONS] == SECTIONS
-    for exercise in re.findall(r"^\d+\. On paper: .+\n\n(.+)$", markdown, flags=re.M):
-        answer = "   <details><summary>Answer</summary>"
-        assert exercise == answer, f"{path.name}: an exercise on paper without a hidden answer"
+    exercises = markdown.partition("## Exercises")[2].partition("\n## ")[0]
+    for exercise in re.split(r"^(?=\d+\. )", exercises, flags=re.M)[1:]:
+        answered = "\n\n   <details><summary>Answer</summary>\n\n" in exercise
+        assert answered or "exercises/" in exercise, f"{path.name}: no hidden answer to {exercise}"
+    assert len(answers_of(markdown)) == len(re.findall("^ +```python", markdown, flags=re.M))
     for formula in re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose_of(markdown), flags=re.S):
         eaten = re.search(r"\\[^\w\s]", formula)
         assert not eaten, f"{path.name}: a forge eats the backslash of {eaten[0]} in {formula}"
