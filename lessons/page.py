@@ -51,7 +51,7 @@ def blocks_of(markdown: str) -> list[Block]:
 
 def answers_of(markdown: str) -> list[tuple[str, str]]:
     """Return the programs in the hidden answers of exercises, and what each prints."""
-    code, text = (rf"^   ```{language}\n((?:   .*\n|\n)*?)   ```\n" for language in ("python", "text"))
+    code, text = (rf"^   ```{name}\n((?:   .*\n|\n)*?)   ```\n" for name in ("python", "text"))
     found = re.findall(rf"{code}\n{text}", markdown, flags=re.M)
     return [tuple(textwrap.dedent(part).removesuffix("\n") for part in pair) for pair in found]
 

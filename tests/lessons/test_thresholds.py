@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # `lessons` is a folder of the project
 
-from lessons.runs.thresholds import (  # noqa: E402
+from lessons.runs.thresholds import (
     best_threshold,
     by_output,
     local_threshold,

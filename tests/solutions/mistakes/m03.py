@@ -94,7 +94,7 @@ ROWS = [
      "rows and columns of the winner exchanged"),
     (LOOPS, "= (2 * i + a, 2 * j + b), x", "= (i + a, j + b), x", NUMBERS),
     (LOOPS, f"{_BACK}    return dx", f"{_BACK}        return dx",
-     "is there a `return` in the loop?"),
+     "is there a `return` in the loop, or an index 0"),
     (LOOPS, "    return dx\n\n\ndef max_pool2d(", "    return dx.astype(np.float64)\n\n\n"
      "def max_pool2d(", "float64 for float32"),
     # More of the kinds that a student makes.
