@@ -2,7 +2,7 @@
 
 Start with README.md and lessons/00-map.md; the network itself is in tinyunet/nn/unet.py. What
 everyone builds on lies beside this file: `arrays.py`, `geometry.py`, `_files.py` (files that are
-whole or not there), `_memory.py` (how much is free), `_numba.py` (the compiler), `_workspace.py`
+whole or not there), `_machine.py` (what is there), `_numba.py` (the compiler), `_workspace.py`
 (memory for a step's arrays), `_progress.py` (the bar), `_text.py` (numbers as words). `data.py` is
 the former name of `images/`.
 """

@@ -15,7 +15,7 @@ from typing import Protocol, SupportsFloat
 import numpy as np
 
 from tinyunet import nn
-from tinyunet._memory import free_memory
+from tinyunet._machine import free_memory
 from tinyunet.arrays import Array, Device
 from tinyunet.nn.precision import precision
 from tinyunet.nn.sgd import SGD
