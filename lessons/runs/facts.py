@@ -35,8 +35,8 @@ def overlap_by_chance(labels):
 def perfect_nuclei(labels, border=2, min_size=20):
     """Return {what is done with the true nuclei: [IoU, SEG, pairs kept apart, pairs]}."""
     from tinyunet import metrics, separate_touching
+    from tinyunet.images.instances import number_parts
     from tinyunet.inference.postprocess import close_borders, grow_cells, remove_small
-    from tinyunet.weight_map.instances import number_parts
 
     cut = [remove_small(number_parts(separate_touching(c, border) > 0), min_size) for c in labels]
     results = {
