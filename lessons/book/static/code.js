@@ -31,7 +31,9 @@
     if (!marked.length) return;
     const height = marked.at(-1).getBoundingClientRect().bottom - marked[0].getBoundingClientRect().top;
     const block = height < innerHeight * 0.7 ? "center" : "start";
-    marked[Math.floor(block === "center" ? marked.length / 2 : 0)].scrollIntoView({ block });
+    const line = marked[Math.floor(block === "center" ? marked.length / 2 : 0)];
+    // At once: a smooth scroll on its way ends where it is when the page around it scrolls.
+    line.scrollIntoView({ block, behavior: "instant" });
   }
 
   /** Make a formula that is wider than its column smaller, and break it where that is not enough. */
@@ -69,6 +71,7 @@
     for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
     markLines();
     window.addEventListener("hashchange", markLines);
+    if (location.search === "?pane") window.addEventListener("resize", markLines); // wrapped anew
     keepPunctuation();
     fitFormulas();
     new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
