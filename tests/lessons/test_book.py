@@ -186,7 +186,7 @@ def test_a_lesson_as_a_notebook(tmp_path):
     assert kinds == ["markdown", "code", "code", "markdown"]
     text = made.cells[0].source
     assert "[next](02-y.ipynb#there), [code](../project/tinyunet/a.py)" in text
-    assert "![f](../project/lessons/figures/f.svg), [web](https://a.org)" in text
+    assert "![f](figures/f.svg), [web](https://a.org)" in text
     assert made.cells[1].source.endswith("\nx = 1")
     assert made.cells[1].outputs == []
     assert made.cells[2].outputs[0].text == "1\n"
@@ -201,6 +201,12 @@ def test_all_lessons_are_written_and_one_of_them_prints_what_it_holds(tmp_path):
 
     paths = list(write_notebooks(tmp_path))
     assert [path.stem for path in paths] == [lesson.stem for lesson in LESSONS]
+    links = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+    for path in paths:  # Jupyter shows figures from its own folder only
+        for cell in nbformat.read(path, as_version=4).cells:
+            for link in links.findall(cell.source if cell.cell_type == "markdown" else ""):
+                assert (tmp_path / link).exists(), f"{path.name} links to {link}"
+    assert len(list(tmp_path.glob("figures/*.svg"))) > len(paths)
     kept = nbformat.read(paths[1], as_version=4)
     executed = nbclient.NotebookClient(
         nbformat.read(paths[1], as_version=4),
