@@ -65,6 +65,15 @@
     }
   }
 
+  /** Let long names in the text be broken behind their dots, slashes and underscores. */
+  function breakNames() {
+    for (const code of document.querySelectorAll("article :not(pre) > code .pre")) {
+      if (code.childElementCount || code.textContent.length < 12) continue;
+      const parts = code.textContent.split(/(?<=[._/:](?=\w))/);
+      code.replaceChildren(...parts.flatMap((part) => [part, document.createElement("wbr")]));
+    }
+  }
+
   document.documentElement.classList.toggle("in-pane", location.search === "?pane");
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -73,6 +82,7 @@
     window.addEventListener("hashchange", markLines);
     if (location.search === "?pane") window.addEventListener("resize", markLines); // wrapped anew
     keepPunctuation();
+    breakNames();
     fitFormulas();
     new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
     document.fonts?.ready.then(fitFormulas);
