@@ -167,6 +167,22 @@ def test_a_table_in_a_docstring_stays_a_table():
     )
 
 
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"\sqrt{2/N}", "√(2/N)"),
+        (r"\eta / (1 - m)", "η / (1 - m)"),
+        (r"\frac{\partial E}{\partial w_{i}}", "(∂ E)/(∂ w_i)"),
+        (r"\operatorname{softmax}(\Delta)_{ij}^2 \\ &\leq 1", "softmax(Δ)_ij^2 ≤ 1"),
+    ],
+)
+def test_the_search_shows_formulas_as_text(tex, text):
+    pytest.importorskip("docutils", reason='needs `pip install ".[book]"`')
+    from lessons.book.excerpt import plain
+
+    assert plain(tex) == text
+
+
 # Notebooks
 
 
