@@ -38,16 +38,23 @@
 
   /** Make a formula that is wider than its column smaller, and break it where that is not enough. */
   function fitFormulas() {
-    for (const formula of document.querySelectorAll(".katex-display")) {
-      const parts = [...formula.querySelectorAll(".katex-html > .base")];
+    const formulas = [...document.querySelectorAll(".katex-display")];
+    // First all writing, then all reading: in turns, the browser would lay the page out each time.
+    for (const formula of formulas) {
       formula.classList.remove("broken");
       formula.style.fontSize = "";
+    }
+    const shares = formulas.map((formula) => {
+      const parts = [...formula.querySelectorAll(".katex-html > .base")];
       const wide = parts.reduce((sum, part) => sum + part.getBoundingClientRect().width, 0);
       const room = formula.clientWidth - 4;
-      if (!room || wide <= room) continue;
-      formula.style.fontSize = `${Math.max(SMALLEST, (room / wide) * 0.98)}em`;
-      formula.classList.toggle("broken", room / wide < SMALLEST);
-    }
+      return room > 0 && wide > room ? room / wide : 1;
+    });
+    formulas.forEach((formula, place) => {
+      const share = shares[place];
+      if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.98)}em`;
+      formula.classList.toggle("broken", share < SMALLEST);
+    });
   }
 
   /** Keep a full stop, a comma or a bracket on the line of the short formula before it. */
