@@ -8,7 +8,7 @@ import re
 import threading
 
 import pytest
-from chromium import errors_of, inside, press, print_pdf, switch_to, wait, write
+from reader import errors_of, inside, press, print_pdf, switch_to, wait, write
 
 pytest_plugins = ["chromium"]
 pytestmark = pytest.mark.slow

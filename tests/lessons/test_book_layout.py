@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from chromium import errors_of, inside, print_pdf, screen, switch_to, wait
+from reader import errors_of, inside, print_pdf, screen, switch_to, wait
 
 pytest_plugins = ["chromium"]
 pytestmark = pytest.mark.slow
