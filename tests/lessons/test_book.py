@@ -341,3 +341,15 @@ def test_the_search_knows_the_text_of_lessons_and_not_of_sources(book):
     assert "receptive field" in texts["lessons/10-overlap-tile"]
     assert '<section id="the-idea">' in texts["lessons/01-valid-convolution"]
     assert not [name for name in texts if name.startswith(("tinyunet/", "tests/"))]
+
+
+@pytest.mark.slow
+def test_no_page_is_heavier_than_its_figures(book):
+    _, folder = book
+    heavy = {
+        page.name: page.stat().st_size
+        for page in folder.rglob("*.html")
+        if page.stat().st_size > 600_000  # bytes
+    }
+    assert heavy == {}
+    assert (folder / "index.html").stat().st_size < 200_000
