@@ -57,7 +57,7 @@ def operation(
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             if check is not None:
                 check(*args, **kwargs)
-            faster = find_backend(run, *args, **kwargs)
+            faster = find_implementation(run, *args, **kwargs)
             return text(*args, **kwargs) if faster is None else faster(*args, **kwargs)
 
         _implementations[run] = []
@@ -84,7 +84,7 @@ def register(implementation: Implementation) -> None:
     _implementations[implementation.operation].append(implementation)
 
 
-def find_backend(
+def find_implementation(
     operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> Callable[..., Any] | None:
     """Find the implementation that stands in for an operation when it is called so.
