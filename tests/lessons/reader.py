@@ -79,9 +79,12 @@ def switch_to(browser, theme):
 
 
 def print_pdf(browser, path):
-    """Print the page that is open; return the text of all pages."""
+    """Print the page that is open; return the text of all pages, which are numbered."""
     pypdf = pytest.importorskip("pypdf", reason='needs `pip install ".[book]"`')
     sheet = {"paperWidth": 8.27, "paperHeight": 11.69}
     printed = browser.execute_cdp_cmd("Page.printToPDF", sheet)
     path.write_bytes(base64.b64decode(printed["data"]))
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
+    for number, text in enumerate(pages, start=1):
+        assert str(number) in (text.split()[0], text.split()[-1]), "a page without its number"
+    return "\n".join(pages)
