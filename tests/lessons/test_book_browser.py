@@ -171,7 +171,7 @@ def test_a_lesson_prints_with_what_its_blocks_said(browser, address, tmp_path):
     text = print_pdf(browser, tmp_path / "lesson.pdf")
     assert "for paper 42" in text
     assert "Run all" not in text
-    assert "Check" not in text
+    assert "Begin anew" not in text
     assert "Skip to content" not in text
     press(browser, "#block-1", "Reset")
 
