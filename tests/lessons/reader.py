@@ -47,11 +47,15 @@ def errors_of(browser):
 
 @contextmanager
 def screen(browser, width, height=1000):
-    """Let the browser have a screen of this size."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    """Let the browser have a screen of this size; gives a function that changes the width."""
+
+    def resize(width):
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    resize(width)
     try:
-        yield
+        yield resize
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
