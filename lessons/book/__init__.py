@@ -6,6 +6,7 @@ build.py        one call of Sphinx; when a built book is out of date
 stage.py        the source folder for Sphinx: the project's own layout, plus a page a source file
 project.py      what stands where: files with a page, lines of a quote, the exercises' templates
 extension.py    what plain Markdown means in the book: quotes, moving figures, links, exercises
+excerpt.py      the text of a page, for the search
 theme.py        matplotlib's SVG in the colours of the page
 conf.py, static/  Sphinx's settings; the style and the scripts of the pages
 pdf.py          all lessons as one PDF

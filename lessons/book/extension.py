@@ -23,6 +23,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.osutil import relative_uri
 
+from lessons.book.excerpt import excerpt
 from lessons.book.project import (
     LESSON,
     PATH,
@@ -328,18 +329,6 @@ def finish(app, error):
     }
     script = f"const bookTexts = {json.dumps(texts, ensure_ascii=False)};\n"
     (Path(app.outdir) / "_static" / "search-texts.js").write_text(script, encoding="utf-8")
-
-
-def excerpt(node):
-    """Return the text of a page as HTML, of which only the sections with their ids are left."""
-    if isinstance(node, nodes.Text):
-        return html.escape(node.astext())
-    if isinstance(node, nodes.raw | nodes.comment):
-        return ""
-    text = "".join(excerpt(child) for child in node.children)
-    if isinstance(node, nodes.section):
-        return f'<section id="{node["ids"][0]}">{text}</section>'
-    return text + "\n" * isinstance(node, nodes.TextElement) * (not isinstance(node, nodes.Inline))
 
 
 def setup(app):

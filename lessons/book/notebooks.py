@@ -1,17 +1,20 @@
 """The lessons as Jupyter notebooks, with the outputs that the lessons show.
 
 Nothing is run: what a block prints stands below it in the lesson, and a test holds the two
-together. A lesson's figures stay links to lessons/figures/.
+together. Figures, drawn and moving, are copied beside the notebooks, since Jupyter shows nothing
+from outside the folder in which it was started; other links lead to the project's files.
 """
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from lessons.book.stage import ROOT, lessons_of
 
 FENCE = re.compile(r"^```python\n(.*?)\n```\n+(?:```text\n(.*?)\n```\n*)?", re.M | re.S)
 LINK = re.compile(r"(\]\()([^)\s#]+)([^)\s]*\))")
+BESIDE = re.compile(r"figures/[\w-]+\.(?:svg|png)|interactive/[\w.-]+")  # what is copied
 SETUP = """\
 # The lessons import from the project's folder.
 import os, sys
@@ -26,6 +29,12 @@ def write_notebooks(folder, root=ROOT):
         raise ImportError('notebooks need nbformat: pip install ".[book]"') from error
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    texts = [lesson.read_text(encoding="utf-8") for lesson in lessons_of(root)]
+    for name in sorted({link[2] for text in texts for link in LINK.finditer(text)}):
+        if name.startswith("figures/") and BESIDE.fullmatch(name):
+            (folder / "figures").mkdir(exist_ok=True)
+            shutil.copyfile(root / "lessons" / name, folder / name)
+    shutil.copytree(root / "lessons" / "interactive", folder / "interactive", dirs_exist_ok=True)
     for lesson in lessons_of(root):
         path = folder / f"{lesson.stem}.ipynb"
         nbformat.write(notebook(lesson, folder, root), path)
@@ -66,11 +75,11 @@ def notebook(lesson, folder, root=ROOT):
 
 
 def _links(text, lessons):
-    """Lead relative links from a notebook's folder: to other notebooks, and into the project."""
+    """Lead relative links to other notebooks, to what is copied, and into the project."""
 
     def led(match):
         path = match[2]
-        if re.match(r"[a-z]+:", path):
+        if re.match(r"[a-z]+:", path) or BESIDE.fullmatch(path):
             return match[0]
         if re.fullmatch(r"\d\d[a-z]?-[\w-]+\.md", path):
             return f"{match[1]}{path.removesuffix('.md')}.ipynb{match[3]}"

@@ -167,6 +167,22 @@ def test_a_table_in_a_docstring_stays_a_table():
     )
 
 
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"\sqrt{2/N}", "√(2/N)"),
+        (r"\eta / (1 - m)", "η / (1 - m)"),
+        (r"\frac{\partial E}{\partial w_{i}}", "(∂ E)/(∂ w_i)"),
+        (r"\operatorname{softmax}(\Delta)_{ij}^2 \\ &\leq 1", "softmax(Δ)_ij^2 ≤ 1"),
+    ],
+)
+def test_the_search_shows_formulas_as_text(tex, text):
+    pytest.importorskip("docutils", reason='needs `pip install ".[book]"`')
+    from lessons.book.excerpt import plain
+
+    assert plain(tex) == text
+
+
 # Notebooks
 
 
@@ -186,7 +202,7 @@ def test_a_lesson_as_a_notebook(tmp_path):
     assert kinds == ["markdown", "code", "code", "markdown"]
     text = made.cells[0].source
     assert "[next](02-y.ipynb#there), [code](../project/tinyunet/a.py)" in text
-    assert "![f](../project/lessons/figures/f.svg), [web](https://a.org)" in text
+    assert "![f](figures/f.svg), [web](https://a.org)" in text
     assert made.cells[1].source.endswith("\nx = 1")
     assert made.cells[1].outputs == []
     assert made.cells[2].outputs[0].text == "1\n"
@@ -201,6 +217,12 @@ def test_all_lessons_are_written_and_one_of_them_prints_what_it_holds(tmp_path):
 
     paths = list(write_notebooks(tmp_path))
     assert [path.stem for path in paths] == [lesson.stem for lesson in LESSONS]
+    links = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+    for path in paths:  # Jupyter shows figures from its own folder only
+        for cell in nbformat.read(path, as_version=4).cells:
+            for link in links.findall(cell.source if cell.cell_type == "markdown" else ""):
+                assert (tmp_path / link).exists(), f"{path.name} links to {link}"
+    assert len(list(tmp_path.glob("figures/*.svg"))) > len(paths)
     kept = nbformat.read(paths[1], as_version=4)
     executed = nbclient.NotebookClient(
         nbformat.read(paths[1], as_version=4),
@@ -319,3 +341,15 @@ def test_the_search_knows_the_text_of_lessons_and_not_of_sources(book):
     assert "receptive field" in texts["lessons/10-overlap-tile"]
     assert '<section id="the-idea">' in texts["lessons/01-valid-convolution"]
     assert not [name for name in texts if name.startswith(("tinyunet/", "tests/"))]
+
+
+@pytest.mark.slow
+def test_no_page_is_heavier_than_its_figures(book):
+    _, folder = book
+    heavy = {
+        page.name: page.stat().st_size
+        for page in folder.rglob("*.html")
+        if page.stat().st_size > 600_000  # bytes
+    }
+    assert heavy == {}
+    assert (folder / "index.html").stat().st_size < 200_000

@@ -1,23 +1,16 @@
 """The running book in a real browser, from its start to the reader's first solved exercise.
 
-Slow, and skipped where Chromium, its driver or Selenium are missing (Debian: `apt-get install
-chromium chromium-driver`, `pip install selenium`). The book is built if it is not up to date.
+Slow, and skipped where there is no Chromium (chromium.py).
 """
 
-import base64
-import os
+import http.server
 import re
-import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
+import threading
 
 import pytest
+from reader import errors_of, inside, press, print_pdf, switch_to, wait, write
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # `lessons` is a folder of the project, not an installed package
-
+pytest_plugins = ["chromium"]
 pytestmark = pytest.mark.slow
 FLIPPED = """import numpy as np
 
@@ -33,102 +26,6 @@ def conv2d(x, weight, bias, stride=1):
             y[k, o, i, j] += tap * x[k, c, stride * i + a, stride * j + b]
     return y
 """
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    pytest.importorskip("selenium", reason="needs `pip install selenium`")
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    chromium, driver = next(filter(None, found), None), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("Chromium and its driver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(service=webdriver.ChromeService(driver), options=options)
-    opened.set_window_size(1280, 1000)
-    opened.implicitly_wait(0)
-    yield opened
-    opened.quit()
-
-
-@pytest.fixture(scope="module")
-def built():
-    for module in ("sphinx", "myst_parser", "furo", "sphinxcontrib.katex", "jupyter_server"):
-        pytest.importorskip(module, reason='the book needs `pip install ".[book]"`')
-    from lessons.book.build import BOOK, build, up_to_date
-
-    if not up_to_date():
-        build()
-    return BOOK
-
-
-@pytest.fixture(scope="module")
-def address(built, tmp_path_factory):
-    """Start `tinyunet book` and return (its address, the folder of the reader's answers)."""
-    mine = tmp_path_factory.mktemp("mine")
-    command = [sys.executable, "-m", "tinyunet", "book", "--no-browser", "--exercises", str(mine)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    told = process.stdout.readline()
-    assert "the book is open at" in told, process.communicate()[1]
-    yield re.search(r"http://\S+", told)[0], mine
-    process.terminate()
-    _, errors = process.communicate(timeout=60)
-    assert "Traceback" not in errors, errors
-
-
-def wait(browser, script, what, *arguments, seconds=90):
-    """Wait until a JavaScript expression is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = browser.execute_script(f"return {script}", *arguments)
-        if value:
-            return value
-        time.sleep(0.1)
-    told = [entry["message"] for entry in browser.get_log("browser")]
-    raise AssertionError(f"no {what} after {seconds} s; the browser says {told}")
-
-
-def press(browser, container, text):
-    """Press the button that says `text` in the first element that `container` selects."""
-    script = """
-      const buttons = [...document.querySelector(arguments[0]).querySelectorAll("button")];
-      const wanted = buttons.find((one) => one.textContent === arguments[1] && !one.hidden);
-      wanted?.click();
-      return Boolean(wanted);
-    """
-    assert browser.execute_script(script, container, text), f"no button {text!r} in {container}"
-
-
-def write(browser, container, text):
-    """Replace all text of the editor in an element, as a reader would."""
-    from selenium.webdriver import ActionChains, Keys
-
-    browser.execute_script(f"document.querySelector('{container} .cm-content').focus()")
-    ActionChains(browser).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).perform()
-    # As one piece: typed line by line, the editor would indent it once more.
-    browser.execute_cdp_cmd("Input.insertText", {"text": text})
-
-
-def errors_of(browser):
-    entries = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    return [entry["message"] for entry in entries if "favicon" not in entry["message"]]
 
 
 def test_a_reader_changes_a_block_and_solves_an_exercise(browser, address):
@@ -215,100 +112,166 @@ def test_a_figure_is_drawn_in_the_colours_of_the_page(browser, address):
     press(browser, "#block-1", "Reset")
 
 
-def test_the_theme_switch_reaches_the_figures(browser, built):
-    from selenium.webdriver.common.by import By
+def brightness(colour):
+    """The mean of the red, green and blue of "rgb(1, 2, 3)"."""
+    return sum(float(value) for value in re.findall(r"[\d.]+", colour)[:3]) / 3
 
-    browser.get((built / "lessons" / "01-valid-convolution.html").as_uri())
+
+def test_the_switch_reaches_a_moving_figure_that_steps_on(browser, address):
+    url, _ = address
+    browser.get(url.replace("index.html", "lessons/01-valid-convolution.html"))
+    frame = ".moving iframe"
     browser.execute_script(
-        "document.querySelector('.moving iframe').scrollIntoView({block: 'center'})"
+        "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", frame
     )
-    frame = browser.find_element(By.CSS_SELECTOR, ".moving iframe")
-    grounds = {}
+    colours = {}
     for theme in ("light", "dark"):
-        browser.execute_script("document.body.dataset.theme = arguments[0]", theme)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            browser.switch_to.frame(frame)
-            shown = browser.execute_script("return document.documentElement.dataset.theme")
-            grounds[theme] = browser.execute_script(
-                "return getComputedStyle(document.body).backgroundColor"
+        switch_to(browser, theme)
+        with inside(browser, frame):
+            wait(browser, f"document.documentElement.dataset.theme === '{theme}'", "theme")
+            colours[theme] = browser.execute_script(
+                "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color];"
             )
-            browser.switch_to.default_content()
-            if shown == theme:
-                break
-            time.sleep(0.1)
-        assert shown == theme
-    assert grounds == {"light": "rgb(255, 255, 255)", "dark": "rgb(19, 20, 22)"}
-    inner = "document.querySelector('.moving iframe').getBoundingClientRect().height"
-    browser.switch_to.frame(frame)
-    height = browser.execute_script("return document.body.offsetHeight")
-    browser.switch_to.default_content()
-    assert abs(browser.execute_script(f"return {inner}") - height) < 12  # no blank, nothing cut
+    (paper, ink), (dark_paper, light_ink) = colours["light"], colours["dark"]
+    assert brightness(paper) > 200 > 80 > brightness(ink)
+    assert brightness(light_ink) > 150 > 60 > brightness(dark_paper)
+    with inside(browser, frame):
+        before = wait(browser, "document.querySelector('#sum').textContent", "sum")
+        browser.find_element("css selector", "#step").click()
+        wait(browser, "document.querySelector('#sum').textContent !== arguments[0]", "step", before)
 
 
-def test_the_search_of_a_book_on_a_disk_finds_lessons_first_and_shows_their_text(browser, built):
-    browser.get(f"{(built / 'search.html').as_uri()}?q=momentum")
-    wait(browser, "document.querySelector('.search-summary')?.textContent.includes('found')", "end")
-    links = browser.execute_script(
-        "return [...document.querySelectorAll('ul.search li a')].map((a) => a.getAttribute('href'))"
-    )
-    assert links[0].startswith("lessons/"), links[:5]
-    assert not any(link.startswith(("tinyunet/", "tests/")) for link in links)
+def test_the_running_book_searches_from_its_sidebar(browser, address):
+    url, _ = address
+    browser.get(url)
+    field = browser.find_element("css selector", "input.sidebar-search")
+    field.send_keys("momentum\n")
     wait(browser, "document.querySelector('ul.search li p.context')?.textContent", "excerpt")
+    first = browser.execute_script(
+        "return document.querySelector('ul.search li a').getAttribute('href')"
+    )
+    assert first.startswith("lessons/")
+    browser.find_element("css selector", "ul.search li a").click()
+    wait(browser, "document.querySelector('.live-bar')", "bar of the lesson that was found")
     assert errors_of(browser) == []
 
 
-def test_a_page_of_source_has_the_same_lines_in_both_themes(browser, built):
-    browser.get(f"{(built / 'tinyunet/nn/conv2d.py.html').as_uri()}?pane#L75-L78")
-    wait(browser, "document.querySelector('.line.marked')", "marked lines")
-    script = """
-      document.body.dataset.theme = arguments[0];
-      const lines = [...document.querySelectorAll("article pre .line")];
-      return lines.map((line) => line.getBoundingClientRect().height);
-    """
-    light, dark = (browser.execute_script(script, theme) for theme in ("light", "dark"))
-    assert light == dark
-    assert min(light) < 20  # pixels: one line, not two
-    copied = browser.execute_script("return document.querySelector('article pre').textContent")
-    assert copied.count("\n") >= len(light) - 1  # the button that copies finds the line feeds
-
-
-@pytest.mark.parametrize("width", [390, 768, 1280, 1600, 2560])
-def test_nothing_is_cut_off(browser, built, width):
-    script = """
-      const cut = (node) => node.scrollWidth > node.clientWidth + 1;
-      const shown = (node) => node.getClientRects().length > 0;
-      const of = (selector) => [...document.querySelectorAll(selector)].filter(shown);
-      return {
-        code: of("article pre").filter((pre) => cut(pre) || cut(pre.parentElement)).length,
-        formulas: of(".katex-display").filter((f) => [...f.querySelectorAll(".base")].some((base) =>
-          base.getBoundingClientRect().right > f.getBoundingClientRect().right + 2)).length,
-        page: Number(document.documentElement.scrollWidth > innerWidth),
-      };
-    """
-    metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        for page in sorted((built / "lessons").glob("[0-9]*.html")):
-            browser.get(page.as_uri())
-            wait(browser, "document.readyState === 'complete'", "page")
-            time.sleep(0.2)
-            assert browser.execute_script(script) == {"code": 0, "formulas": 0, "page": 0}, (
-                page.name
-            )
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def test_a_lesson_prints(browser, built, tmp_path):
-    pypdf = pytest.importorskip("pypdf", reason='needs `pip install ".[book]"`')
-    browser.get((built / "lessons" / "01-valid-convolution.html").as_uri())
-    wait(browser, "document.querySelector('.katex')", "formulas")
-    printed = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
-    path = tmp_path / "lesson.pdf"
-    path.write_bytes(base64.b64decode(printed["data"]))
-    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
-    assert "valid convolution" in text
+def test_a_lesson_prints_with_what_its_blocks_said(browser, address, tmp_path):
+    url, _ = address
+    browser.get(url.replace("index.html", "lessons/04-up-convolution.html"))
+    wait(browser, "document.querySelector('#block-1 .run')", "blocks")
+    press(browser, "#block-1", "Edit")
+    write(browser, "#block-1", "print('for', 'paper', 40 + 2)")
+    press(browser, "#block-1", "Run")
+    wait(
+        browser,
+        "document.querySelector('#block-1 + .live-output').textContent.includes('paper 42')",
+        "output",
+    )
+    text = print_pdf(browser, tmp_path / "lesson.pdf")
+    assert "for paper 42" in text
+    assert "Run all" not in text
+    assert "Begin anew" not in text
     assert "Skip to content" not in text
-    assert "show the source" not in text
-    assert "columns = im2col(x" in re.sub(r"\s+", " ", text)
+    press(browser, "#block-1", "Reset")
+
+
+# Who else would like to run Python here
+
+INTRUDER = """<!doctype html><title>another page</title><script>
+const book = "%s", told = window.told = {};
+const ask = (name, path, init) => fetch(book + path, { credentials: "include", ...init })
+  .then(async (answer) => { told[name] = `${answer.status} ${await answer.text()}`; })
+  .catch(() => { told[name] = "refused"; });
+const path = "book/exercises/01_conv2d_loops";
+ask("page", "lessons/01-valid-convolution.html");
+ask("answer", path);
+ask("check", path + "/check", { method: "POST", body: JSON.stringify({ text: "import os" }) });
+ask("kernel", "api/kernels", { method: "POST", body: JSON.stringify({ name: "lesson" }) });
+const socket = new WebSocket(book.replace("http", "ws") + "api/kernels/%s/channels");
+socket.addEventListener("open", () => { told.socket = "open"; });
+socket.addEventListener("error", () => { told.socket = "refused"; });
+// A form needs no leave to send, only to read: what it asks for must not happen.
+const form = document.createElement("form");
+Object.assign(form, { method: "post", action: book + "api/kernels", target: "frame" });
+const frame = document.createElement("iframe");
+frame.name = "frame";
+document.addEventListener("DOMContentLoaded", () => {
+  document.body.append(frame, form);
+  frame.addEventListener("load", () => { told.form = "sent"; });
+  form.submit();
+});
+</script><body>another page"""
+
+
+@pytest.fixture
+def another_site(address):
+    """Serve pages of another origin; call it with the HTML of one, and it says where that is."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        page = ""
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(self.page.encode())
+
+        def log_message(self, *_):
+            """Tests are silent."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def serve(page):
+        Handler.page = page
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+
+
+def kernels(browser):
+    """The kernels that run, as the book's own page is told."""
+    script = "const done = arguments[0]; fetch('/api/kernels').then((a) => a.json()).then(done);"
+    return [one["id"] for one in browser.execute_async_script(script)]
+
+
+def test_a_page_of_another_origin_runs_nothing_though_the_reader_is_let_in(
+    browser, address, another_site
+):
+    url, mine = address
+    lesson = url.replace("index.html", "lessons/01-valid-convolution.html")
+    browser.get(lesson)
+    wait(browser, "document.querySelector('#block-1 .run')", "blocks")
+    press(browser, "#block-1", "Run")
+    wait(browser, "document.querySelector('#block-1 .live-told').textContent === 'done'", "a run")
+    running = kernels(browser)
+    assert running
+    answers = {path.name: path.read_bytes() for path in mine.iterdir()}
+    book = url.partition("index.html")[0]
+    browser.get(another_site(INTRUDER % (book, running[0])))
+    told = wait(browser, "Object.keys(window.told).length === 6 && window.told", "refusals")
+    assert told == dict.fromkeys(("page", "answer", "check", "kernel", "socket"), "refused") | {
+        "form": "sent"
+    }
+    errors_of(browser)  # what the browser says of the refusals is not the next test's
+    browser.get(lesson)
+    assert kernels(browser) == running
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == answers
+
+
+def test_a_wrong_token_shows_nothing(browser, address):
+    url, _ = address
+    browser.get(url)
+    wait(browser, "document.querySelector('.begin')", "start page")
+    browser.delete_all_cookies()
+    page = url.replace("index.html", "lessons/01-valid-convolution.html")
+    for wrong in (page.partition("?")[0], page[:-1], page.partition("=")[0] + "=guessed"):
+        browser.get(wrong)
+        wait(browser, "document.readyState === 'complete'", "an answer")
+        shown = browser.execute_script("return document.documentElement.textContent")
+        assert "valid convolution" not in shown
+        assert not browser.execute_script("return document.querySelector('.live-bar')")
+    errors_of(browser)

@@ -12,7 +12,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,10 +28,10 @@ NEEDED = 'the book that runs needs `pip install ".[book]"`'
 SERVE = """
 import sys
 from pathlib import Path
-from lessons.book.live.server import address_of, make
+from lessons.book.live.server import address_of, make, when_open
 root, book, exercises = map(Path, sys.argv[1:])
 server = make(root, book, exercises)
-print(address_of(server), flush=True)
+when_open(server, lambda: print(address_of(server), flush=True))
 server.start()
 """
 
@@ -60,13 +59,6 @@ class Book:
             raise AssertionError(self.process.stderr.read())
         parts = urlsplit(self.address)
         self.port, self.token = parts.port, parts.query.removeprefix("token=")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:  # the address is printed before the loop runs
-            try:
-                self.get("/index.html", headers={})
-                break
-            except OSError:
-                time.sleep(0.1)
 
     def ask(self, method, path, headers=None, body=None, host="127.0.0.1"):
         """Return (status, headers, text); with the token unless `headers` say otherwise."""

@@ -104,14 +104,18 @@ def run_book(arguments: argparse.Namespace) -> None:
 
 def _serve(root: Path, book: Path, arguments: argparse.Namespace) -> None:
     try:
-        from lessons.book.live.server import address_of, make
+        from lessons.book.live.server import address_of, make, when_open
     except ImportError as error:
         raise ImportError(f'the running book needs {error.name}: pip install ".[book]"') from error
     server = make(
         root, book, arguments.exercises, port=arguments.port, open_browser=not arguments.no_browser
     )
-    print(f"the book is open at {address_of(server)}")
-    print("It runs Python for whoever has this address. Ctrl-C closes it.", flush=True)
+
+    def tell() -> None:
+        print(f"the book is open at {address_of(server)}")
+        print("It runs Python for whoever has this address. Ctrl-C closes it.", flush=True)
+
+    when_open(server, tell)
     server.start()
 
 

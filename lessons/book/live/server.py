@@ -109,6 +109,11 @@ def make(root, book, exercises, port=0, open_browser=False, page="index.html"):
     return server
 
 
+def when_open(server, tell):
+    """Call `tell` as soon as the server answers: the first thing its loop does is bind the port."""
+    server.io_loop.add_callback(tell)
+
+
 def address_of(server):
     """Return the address that lets the reader in."""
     page = server.default_url.lstrip("/")

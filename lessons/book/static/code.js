@@ -31,21 +31,30 @@
     if (!marked.length) return;
     const height = marked.at(-1).getBoundingClientRect().bottom - marked[0].getBoundingClientRect().top;
     const block = height < innerHeight * 0.7 ? "center" : "start";
-    marked[Math.floor(block === "center" ? marked.length / 2 : 0)].scrollIntoView({ block });
+    const line = marked[Math.floor(block === "center" ? marked.length / 2 : 0)];
+    // At once: a smooth scroll on its way ends where it is when the page around it scrolls.
+    line.scrollIntoView({ block, behavior: "instant" });
   }
 
   /** Make a formula that is wider than its column smaller, and break it where that is not enough. */
   function fitFormulas() {
-    for (const formula of document.querySelectorAll(".katex-display")) {
-      const parts = [...formula.querySelectorAll(".katex-html > .base")];
+    const formulas = [...document.querySelectorAll(".katex-display")];
+    // First all writing, then all reading: in turns, the browser would lay the page out each time.
+    for (const formula of formulas) {
       formula.classList.remove("broken");
       formula.style.fontSize = "";
+    }
+    const shares = formulas.map((formula) => {
+      const parts = [...formula.querySelectorAll(".katex-html > .base")];
       const wide = parts.reduce((sum, part) => sum + part.getBoundingClientRect().width, 0);
       const room = formula.clientWidth - 4;
-      if (!room || wide <= room) continue;
-      formula.style.fontSize = `${Math.max(SMALLEST, (room / wide) * 0.98)}em`;
-      formula.classList.toggle("broken", room / wide < SMALLEST);
-    }
+      return room > 0 && wide > room ? room / wide : 1;
+    });
+    formulas.forEach((formula, place) => {
+      const share = shares[place];
+      if (share < 1) formula.style.fontSize = `${Math.max(SMALLEST, share * 0.98)}em`;
+      formula.classList.toggle("broken", share < SMALLEST);
+    });
   }
 
   /** Keep a full stop, a comma or a bracket on the line of the short formula before it. */
@@ -63,13 +72,24 @@
     }
   }
 
+  /** Let long names in the text be broken behind their dots, slashes and underscores. */
+  function breakNames() {
+    for (const code of document.querySelectorAll("article :not(pre) > code .pre")) {
+      if (code.childElementCount || code.textContent.length < 12) continue;
+      const parts = code.textContent.split(/(?<=[._/:](?=\w))/);
+      code.replaceChildren(...parts.flatMap((part) => [part, document.createElement("wbr")]));
+    }
+  }
+
   document.documentElement.classList.toggle("in-pane", location.search === "?pane");
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
     markLines();
     window.addEventListener("hashchange", markLines);
+    if (location.search === "?pane") window.addEventListener("resize", markLines); // wrapped anew
     keepPunctuation();
+    breakNames();
     fitFormulas();
     new ResizeObserver(fitFormulas).observe(document.querySelector("article"));
     document.fonts?.ready.then(fitFormulas);

@@ -27,10 +27,11 @@ if (document.getElementById("search-results")) {
     script.addEventListener("load", () => resolve(bookTexts));
     document.head.append(script);
   });
-  // Called for nothing but the pages that were found.
-  window.fetch = async (address) => {
-    const name = String(address).slice(root.length).replace(/\.html$/, "");
-    const text = (await texts)[name] ?? "";
-    return { text: async () => `<div role="main">${text}</div>` };
+  const fetchFile = window.fetch.bind(window);
+  window.fetch = async (address, ...options) => {
+    const [, name] = /^(.+)\.html$/.exec(String(address).replace(root, "")) ?? [];
+    const known = await texts;
+    if (!(name in known)) return fetchFile(address, ...options);
+    return { text: async () => `<div role="main">${known[name]}</div>` };
   };
 }
