@@ -274,7 +274,7 @@ def test_folders_are_scored_by_name(tmp_path):
 
 def test_what_cannot_be_scored():
     truth = tiny_arrays()[1]
-    with pytest.raises(ValueError, match="^2 maps of ground truth, 1 of a prediction: wanted a"):
+    with pytest.raises(ValueError, match="^ground_truth has 2 maps and prediction 1: wanted as"):
         tinyunet.evaluate([truth[0], truth[1]], [truth[0]])
     with pytest.raises(ValueError, match="must have the same shape"):
         tinyunet.evaluate([truth[0], truth[1]], [truth[0], truth[1][:20]], kind="membranes")
