@@ -150,7 +150,7 @@ class StackWriter:
 
 
 def _fits(page: Array, dtype: np.dtype) -> bool:
-    """Whether `dtype` holds a page: whole numbers exactly, floats rounded but none made infinite."""
+    """Whether `dtype` holds a page: whole numbers exactly, floats rounded but not to infinity."""
     low, high = page.min().item(), page.max().item()
     if dtype.kind in "ui":
         info = np.iinfo(dtype)
