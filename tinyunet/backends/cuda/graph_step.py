@@ -70,8 +70,9 @@ class GraphStep:
             self._stream, self._reading = (xp.cuda.Stream(non_blocking=True) for _ in range(2))
             self._pool = xp.cuda.MemoryPool()
             self._workspace = self._pool.malloc(WORKSPACE)
-            self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
-            self._rate = xp.zeros(1, np.float32)
+            with xp.cuda.using_allocator(self._pool.malloc):
+                self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
+                self._rate = xp.zeros(1, np.float32)
             self._stages = [_Stage(xp, self._shapes) for _ in range(2)]
         self._last_rate = None
         self._graph, self._loss = None, None
