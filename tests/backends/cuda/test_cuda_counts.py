@@ -1,6 +1,8 @@
 """Operations, bytes and memory of a step, against counts by hand."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,25 @@ def test_floors_are_milliseconds():
     step = Counts(direct=8_000, winograd=2_000, bytes=300, winograd_bytes=700)
     assert step.floors(1e6, 1e5) == (2.0, 10.0)
     assert step.floors(1e6, 1e5, winograd=False) == (8.0, 3.0)
+
+
+def test_bounds_are_those_of_the_card_that_was_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3] / "benchmarks"))
+    from ladder_gpu import print_bounds
+
+    monkeypatch.setenv("GPU_LOGS", str(tmp_path))
+    print_bounds(4, 188)
+    assert "bounds on" not in capsys.readouterr().out  # nobody has measured this card
+    rates = {"copy": 1e12, "float32": 1e13, "tf32": 2e13, "bf16": 4e13}
+    facts = {"card": "Some Card 9000", "multiprocessors": 7, "rates": rates}
+    (tmp_path / "machine.json").write_text(json.dumps(facts), encoding="utf-8")
+    print_bounds(4, 188)
+    said = capsys.readouterr().out
+    step = count_step(188, base_channels=4)
+    assert said.count("  bounds on Some Card 9000, ") == 4
+    assert f"tf32, direct       {step.direct / 2e10:6.2f} ms arithmetic" in said
+    assert "H100" not in said
+    assert "H200" not in said
 
 
 def test_the_paper_step_by_known_numbers():
