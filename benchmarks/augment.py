@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from tinyunet._machine import usable_cores
 from tinyunet.augment import Transform, apply_transform
-from tinyunet.augment.resample import usable_cores
 
 SIDE = 512
 WORKER = """

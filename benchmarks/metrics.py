@@ -15,11 +15,11 @@ import numpy as np
 from scipy import ndimage
 
 from tinyunet import metrics
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics.inputs import is_white, thresholds
 from tinyunet.metrics.overlap import count_overlaps, group_components
 from tinyunet.metrics.thinning import thin
 from tinyunet.metrics.warping import slice_mismatches
-from tinyunet.weight_map.instances import connected_components
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data/isbi2012"
 

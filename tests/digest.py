@@ -15,7 +15,7 @@ from tinyunet import UNet, metrics, predict_tiled
 from tinyunet.images import Dataset, normalise, synthetic_membranes
 from tinyunet.nn.sgd import SGD
 from tinyunet.training.settings import Settings
-from tinyunet.training.step import PlainStep
+from tinyunet.training.step import DirectStep
 from tinyunet.training.tiles import draw_tile, prepare_slices
 
 
@@ -32,7 +32,7 @@ def digests(seed=0):
     slices = prepare_slices(dataset.subset([0, 1]), settings)
     tiles = [draw_tile(slices, settings, step) for step in range(1, 7)]
     net = UNet(1, 2, 3, 8, 0.5, seed, device="cpu")
-    step = PlainStep(net, SGD(net.params, settings.lr, settings.momentum))
+    step = DirectStep(net, SGD(net.params, settings.lr, settings.momentum))
     losses = [step(tile) for tile in tiles]
     probability = predict_tiled(net, dataset.images[2][0], 108)[1]
     low, high = probability.min(), probability.max()  # after six steps all is on one side of 0.5

@@ -50,7 +50,10 @@ GROUPS = {  # name: (files under test, their tests)
     "unet": (["nn/unet.py"], ["nn/unet"]),
     "sgd": (["nn/sgd.py"], ["nn/sgd", "nn/unet"]),
     "init": (["nn/init.py"], ["nn/init", "nn/unet"]),
-    "weight_map": (["weight_map/*.py"], ["weight_map/weight_map", "weight_map/separate_touching"]),
+    "weight_map": (
+        ["weight_map/*.py", "images/instances.py"],
+        ["weight_map/weight_map", "weight_map/separate_touching"],
+    ),
     "augment": (
         ["augment/*.py"],
         [

@@ -19,7 +19,7 @@ TOP = (
     "arrays",
     "geometry",
     "_files",
-    "_memory",
+    "_machine",
     "_numba",
     "_progress",
     "_text",

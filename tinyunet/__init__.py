@@ -1,10 +1,26 @@
 """tinyunet: the U-Net of Ronneberger, Fischer and Brox (2015) from scratch, every gradient by hand.
 
-Start with README.md and lessons/00-map.md; the network itself is in tinyunet/nn/unet.py. What
-everyone builds on lies beside this file: `arrays.py`, `geometry.py`, `_files.py` (files that are
-whole or not there), `_memory.py` (how much is free), `_numba.py` (the compiler), `_workspace.py`
-(memory for a step's arrays), `_progress.py` (the bar), `_text.py` (numbers as words). `data.py` is
-the former name of `images/`.
+Start with README.md and lessons/00-map.md; the network itself is in tinyunet/nn/unet.py. A folder
+imports from those above it in this list, never from those below (tests/test_house.py checks it):
+
+| folder | what it is for |
+| --- | --- |
+| files here | `arrays.py` (NumPy or CuPy), `geometry.py` (sizes), `_numba.py` (compiler) |
+| | `_machine.py` (cores, memory), `_workspace.py` (a step's memory), `_files.py` (whole or not) |
+| | `_progress.py` (the bar), `_text.py` (numbers as words) |
+| `nn/` | the operations and their gradients, the U, the optimiser: all that a lesson explains |
+| `backends/` | kernels that compute the same faster, for the CPU and for GPUs |
+| `images/` | files to images and labels; what labels mean; a data set |
+| `augment/` | flips, rotations, elastic deformation |
+| `weight_map/` | equation 2, and borders between touching cells |
+| `metrics/`, `plot/` | scores; pictures |
+| `inference/` | overlap-tile prediction, probabilities to cells |
+| `training/` | settings, tiles, the step, the loop, the run folder |
+| `networks/`, `report/` | networks that come with the package; a run on one page |
+| `exercises/`, `exchange/` | the lessons' exercises; other programs' formats, volumes |
+| `api/`, `cli/` | the same tasks as functions and as commands |
+
+`data.py` is the former name of `images/`.
 """
 
 from importlib import import_module

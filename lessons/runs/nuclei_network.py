@@ -31,7 +31,7 @@ from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
 from tinyunet.training.checkpoint import load_network, save_weights
 from tinyunet.training.settings import Settings
-from tinyunet.training.step import PlainStep
+from tinyunet.training.step import DirectStep
 from tinyunet.training.tiles import TileFeed, TrainingSlice
 from tinyunet.weight_map.cores import core_classes, near_two
 
@@ -110,7 +110,7 @@ def train(folder, out, threads):
             for name, value in net.params.items():
                 value[...] = kept[f"params/{name}"]
                 optimiser.velocity[name][...] = kept[f"velocity/{name}"]
-    step, losses, begun = PlainStep(net, optimiser), [], time.perf_counter()
+    step, losses, begun = DirectStep(net, optimiser), [], time.perf_counter()
     with TileFeed(slices, s, done + 1) as feed:
         for number in range(done + 1, s.steps + 1):
             optimiser.lr = rate_at(number)

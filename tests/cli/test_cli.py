@@ -137,7 +137,7 @@ def test_predict(made, tmp_path, capsys, weights):
     assert tinyunet_("predict", made.run, made.images, "--out", out, "--device", "cpu", *which) == 0
     assert capsys.readouterr().out == f"{out}: 4 slices\n"
     net, _ = load_network(made.run / f"{weights or 'best'}.safetensors", "cpu")
-    expected = [predict_tiled(net, normalise(image))[1] for image in tiny_arrays()[0]]
+    expected = [predict_tiled(net, image)[1] for image in tiny_arrays()[0]]
     p = tifffile.imread(out)
     assert p.dtype == np.float32
     np.testing.assert_allclose(p, expected, rtol=1e-5, atol=1e-6)
@@ -149,7 +149,7 @@ def test_predict_options(made, tmp_path, capsys):
     argv = ["predict", weights, made.images, "--out", tmp_path / "p.TIFF", "--device", "cpu"]
     assert tinyunet_(*argv, "--slices", "1:3", "--tile", 26, "--average", 8) == 0
     net, _ = load_network(weights, "cpu")
-    expected = [predict_tiled(net, normalise(i), 26, 8)[1] for i in tiny_arrays()[0][1:3]]
+    expected = [predict_tiled(net, i, 26, 8)[1] for i in tiny_arrays()[0][1:3]]
     np.testing.assert_allclose(tifffile.imread(tmp_path / "p.TIFF"), expected, rtol=1e-6)
     assert capsys.readouterr().out.endswith("p.TIFF: 2 slices\n")
 
@@ -233,7 +233,7 @@ def test_predict_three_classes(tmp_path):
     assert net.n_classes == 3
     p = tifffile.imread(out)
     assert p.dtype == np.uint8
-    assert np.array_equal(p[1], predict_tiled(net, normalise(images[1])).argmax(axis=0))
+    assert np.array_equal(p[1], predict_tiled(net, images[1]).argmax(axis=0))
 
 
 def predictions():

@@ -233,7 +233,7 @@ GENERAL = [
     ("no command", command("--device"), "unrecognized"),
     ("unknown command", command("segment"), "invalid choice: 'segment' .*; did you mean predict"),
     ("a command's near miss", command("trian"), "invalid choice: 'trian' .*; did you mean train?"),
-    ("nothing like it", command("xyz"), r"'notebooks'\) \(see `tinyunet --help`\)$"),
+    ("nothing like it", command("xyz"), r"'completion'\) \(see `tinyunet --help`\)$"),
 ]
 
 TRAIN = [

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tifffile
 
-from tinyunet import UNet, load_network, save_weights
+from tinyunet import UNet, load_network, predict_tiled, save_weights
 from tinyunet.cli import main
 
 
@@ -32,6 +33,33 @@ def test_onnx_leaves_and_returns(weights, tmp_path, capsys):
     assert main(["import", str(out), "--out", str(back)]) == 0
     x = np.ones((1, 1, 34, 34), np.float32)
     assert (load_network(weights, "cpu")[0](x) == load_network(back, "cpu")[0](x)).all()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [([], "image"), (["--normalise", "compressed"], "compressed"), (["--normalise", "none"], None)],
+)
+def test_an_imported_network_knows_how_its_images_were_normalised(weights, tmp_path, typed, kept):
+    out, back = tmp_path / "out.safetensors", tmp_path / "back.safetensors"
+    assert main(["export", str(weights), str(out), "--to", "torch"]) == 0
+    assert main(["import", str(out), "--out", str(back), *typed]) == 0
+    assert load_network(back, "cpu")[0].normalisation == kept
+
+
+def test_predict_gives_the_image_as_the_function_does(weights, tmp_path, capsys, rng):
+    """Of a file that does not say how, pixels as they are, and a warning; else normalised once."""
+    image = (200 * rng.random((40, 52))).astype("uint8")
+    tifffile.imwrite(tmp_path / "i.tif", image)
+    for name in (None, "image", "compressed"):
+        net = load_network(weights, "cpu")[0]
+        net.normalisation = name
+        save_weights(tmp_path / f"{name}.safetensors", net, tile=34)
+        command = ["predict", f"{tmp_path}/{name}.safetensors", f"{tmp_path}/i.tif"]
+        assert main([*command, "--out", f"{tmp_path}/{name}.tif", "--tile", "34"]) == 0
+        warned = "does not say how its images were normalised" in capsys.readouterr().err
+        assert warned == (name is None)
+        expected = predict_tiled(net, image, 34)[1]
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{name}.tif"), expected)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from runs import tiny_arrays
 
 from tinyunet import UNet
 from tinyunet.cli import main
-from tinyunet.images import normalise, read_labels
+from tinyunet.images import read_labels
 from tinyunet.inference.predict import predict_tiled
 from tinyunet.inference.recipe import DEFAULTS
 from tinyunet.plot import find_contours
@@ -27,12 +27,13 @@ def made(tmp_path_factory):
     images = tiny_arrays(count=5)[0]
     tifffile.imwrite(folder / "i.tif", images, photometric="minisblack")
     net = UNet(1, 3, depth=2, base_channels=4, dropout=0, seed=2, device="cpu")
-    p = predict_tiled(net, normalise(images[0]))
+    net.normalisation = "image"
+    p = predict_tiled(net, images[0])
     net.params["out.bias"] -= np.log(p).mean(axis=(1, 2))  # so that each class has its pixels
     run = folder / "run"
     run.mkdir()
     save_weights(run / "best.safetensors", net)
-    answers = [predict_tiled(net, normalise(image)).argmax(axis=0) for image in images[:2]]
+    answers = [predict_tiled(net, image).argmax(axis=0) for image in images[:2]]
     assert len(np.unique(answers)) == 3
     return folder / "i.tif", run, answers
 
@@ -88,7 +89,7 @@ def test_cells_of_several_classes_are_all_that_is_no_background(made, tmp_path):
     assert read_recipe(run) is None  # of three classes nobody chooses a threshold
     assert predict(run, images, *flags, "--overlays", tmp_path / "o") == 0
     net, _ = load_network(run / "best.safetensors", "cpu")
-    p = predict_tiled(net, normalise(tiny_arrays(count=5)[0][0]))
+    p = predict_tiled(net, tiny_arrays(count=5)[0][0])
     found = tifffile.imread(tmp_path / "c.tif")[0] > 0
     assert (found | ~(1 - p[0].astype(float) > DEFAULTS["threshold"])).all()
 

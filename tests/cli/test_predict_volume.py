@@ -21,6 +21,7 @@ def net():
 def place(net, tmp_path, monkeypatch, rng):
     """A folder with weights, a volume of 2 × 40 × 52 in chunks of 20, and a damaged one."""
     monkeypatch.chdir(tmp_path)
+    net.normalisation = "image"
     save_weights("net.safetensors", net, tile=34)
     stack = rng.integers(0, 4000, (2, 40, 52)).astype("uint16")
     for name in ("good.zarr", "damaged.zarr"):

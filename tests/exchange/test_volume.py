@@ -43,6 +43,7 @@ def _ome(path, array, axes, version="0.5", chunks=None):
 @pytest.fixture
 def weights(tmp_path):
     net = UNet(depth=3, base_channels=3, seed=2, device="cpu")
+    net.normalisation = "image"
     save_weights(tmp_path / "net.safetensors", net)
     return tmp_path / "net.safetensors"
 
@@ -51,7 +52,7 @@ def _expected(weights, image, tile):
     from tinyunet import load_network
 
     net, _ = load_network(weights, "cpu")
-    return predict_tiled(net, image, tile, normalise="image")
+    return predict_tiled(net, image, tile)
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -79,7 +80,7 @@ def test_time_channels_and_classes(tmp_path, rng):
     predict_volume(tmp_path / "net.safetensors", source, tmp_path / "out.zarr", 34)
     out = open_volume(tmp_path / "out.zarr")
     assert (out.axes, out.array.shape, out.array.dtype) == ("tzyx", (2, 3, 40, 36), "uint8")
-    p = predict_tiled(net, stack[1, :, 2], 34, normalise="image")
+    p = predict_tiled(net, stack[1, :, 2], 34)
     np.testing.assert_array_equal(out.array[1, 2], p.argmax(axis=0))
 
 
@@ -181,3 +182,14 @@ def test_statistics_are_kept_with_the_output(weights, tmp_path, rng):
     assert std == pytest.approx(stack.std())
     new = create_volume(tmp_path / "x.zarr", open_volume(source), "uint8", (200, 50), {})
     assert new.chunks == (1, 70, 50)
+
+
+def test_planes_go_to_the_network_as_its_training_took_them(tmp_path, rng):
+    net = UNet(depth=2, base_channels=3, seed=2, device="cpu")  # of unknown normalisation
+    save_weights(tmp_path / "net.safetensors", net)
+    stack = rng.random((1, 40, 52)).astype("float32")
+    array = zarr.create_array(tmp_path / "in.zarr", shape=stack.shape, dtype="float32")
+    array[...] = stack
+    predict_volume(tmp_path / "net.safetensors", tmp_path / "in.zarr", tmp_path / "out.zarr", 34)
+    plane = zarr.open_group(tmp_path / "out.zarr", mode="r")["0"][0]
+    np.testing.assert_array_equal(plane, predict_tiled(net, stack[0], 34, normalise=None)[1])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tinyunet import metrics
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics import fscore, inputs, simple_points, thinning, warping
 from tinyunet.metrics.information import information_score, mean_information
 from tinyunet.metrics.overlap import Overlap
-from tinyunet.weight_map.instances import connected_components
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data/isbi2012"
 KEYS = [

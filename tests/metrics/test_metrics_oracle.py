@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tinyunet import metrics
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics import inputs, isbi, mismatches, overlap, thinning, warping
-from tinyunet.weight_map.instances import connected_components
 
 SIDES = ((0, -1), (-1, 0), (0, 1), (1, 0))  # left, up, right, down as (dy, dx)
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))

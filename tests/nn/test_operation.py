@@ -10,7 +10,7 @@ import pytest
 from tinyunet import _numba, nn
 from tinyunet.backends.cpu import operations as cpu
 from tinyunet.backends.dispatch import TABLE
-from tinyunet.nn.operation import Implementation, find_backend, operation, plain, register
+from tinyunet.nn.operation import Implementation, find_implementation, operation, plain, register
 
 
 def _refuse_negative(x):
@@ -53,8 +53,8 @@ def test_the_first_implementation_that_supports_the_arguments_computes():
     assert double(12) == ("even", 12)
     assert double(13) == 26
     assert asked == ["small", "small", "even", "small", "even"]
-    assert find_backend(double, 12) is even
-    assert find_backend(double, 13) is None
+    assert find_implementation(double, 12) is even
+    assert find_implementation(double, 13) is None
 
 
 def test_checks_come_before_everything():
@@ -91,7 +91,7 @@ def test_plain_ends_with_its_block_and_stays_in_its_thread():
 def test_the_environment_can_ask_for_the_texts():
     program = (
         "import numpy as np; from tinyunet import nn; from tinyunet.nn.operation import *; "
-        "print(find_backend(nn.max_pool2d, np.ones((1, 1, 2, 2), 'f4')))"
+        "print(find_implementation(nn.max_pool2d, np.ones((1, 1, 2, 2), 'f4')))"
     )
     for value, expected in (("plain", "None"), ("", "function max_pool2d")):
         answer = subprocess.run(
@@ -134,10 +134,10 @@ def test_the_cpus_rows_of_the_table_are_reached_in_float32_and_only_there(rng):
     rows = {op: function for op, function, _ in TABLE if function.__module__ == cpu.__name__}
     forward = _arguments(rng)
     for op, arguments in forward.items():
-        assert find_backend(op, *arguments) is rows[op], op.__name__
+        assert find_implementation(op, *arguments) is rows[op], op.__name__
         if op is not nn.momentum_update:
             wide = [a.astype("float64") if a.dtype == "float32" else a for a in arguments]
-            assert find_backend(op, *wide) is None, op.__name__
+            assert find_implementation(op, *wide) is None, op.__name__
     backward = [op for op in rows if op not in forward]
     assert {op.__name__ for op in backward} == {
         "conv2d_backward",
@@ -151,8 +151,8 @@ def test_the_cpus_rows_of_the_table_are_reached_in_float32_and_only_there(rng):
         made, other = ((cpu.Saved(),), ((),))
         if op is not nn.softmax_cross_entropy_backward:
             made, other = (None, *made), (None, *other)
-        assert find_backend(op, *made) is rows[op], op.__name__
-        assert find_backend(op, *other) is None, op.__name__
+        assert find_implementation(op, *made) is rows[op], op.__name__
+        assert find_implementation(op, *other) is None, op.__name__
 
 
 def test_every_row_names_an_operation_and_a_function_of_the_same_name():
@@ -167,7 +167,7 @@ def test_what_does_not_fit_never_reaches_a_kernel(monkeypatch):
     reached = []
     monkeypatch.setattr(
         sys.modules["tinyunet.nn.operation"],
-        "find_backend",
+        "find_implementation",
         lambda *arguments: reached.append(arguments) or (lambda *_: None),
     )
     image, labels = np.zeros((1, 2, 4, 4), "f4"), np.zeros((1, 4, 4), int)

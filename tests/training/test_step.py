@@ -14,7 +14,7 @@ from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
 from tinyunet.training import warm_up as warming
 from tinyunet.training.plan import make_plan
-from tinyunet.training.step import PlainStep, make_step, training_gradients
+from tinyunet.training.step import DirectStep, make_step, training_gradients
 from tinyunet.training.tiles import Tile, draw_tile, prepare_slices
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ def network():
 def test_a_step_is_gradients_and_the_optimisers_step(tile):
     net, optimiser = network()
     step = make_step(net, optimiser, 34)
-    assert isinstance(step, PlainStep)
+    assert isinstance(step, DirectStep)
     assert step.in_flight == 0
     by_hand, its_optimiser = network()
     for _ in range(3):
@@ -80,7 +80,7 @@ from runs import tiny, tiny_dataset
 from tinyunet import _numba
 from tinyunet.training.plan import make_plan
 from tinyunet.training.tiles import draw_tile, prepare_slices
-from tinyunet.training.step import PlainStep
+from tinyunet.training.step import DirectStep
 from tinyunet.training.validation import validate
 from tinyunet.training.warm_up import warm_up
 from tinyunet.nn.sgd import SGD
@@ -92,7 +92,7 @@ warm_up(plan, lambda done, total, name: warmed.append(name))
 with _numba._telling(later.append):
     slices = prepare_slices(plan.training, settings)
     net = UNet(*plan.shape, 0.25, 0, device="cpu")
-    PlainStep(net, SGD(net.params, 0.01))(draw_tile(slices, settings, 1))
+    DirectStep(net, SGD(net.params, 0.01))(draw_tile(slices, settings, 1))
     validate(net, slices, settings)
 print(len(warmed), [kernel.__name__ for kernel in later])
 """

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyunet.weight_map import class_weights, find_instances, two_nearest_distances, weight_map
-from tinyunet.weight_map import reference as plain
-from tinyunet.weight_map.distances import ENDLESS, NOBODY, nearest_in_rows, two_nearest_squares
-from tinyunet.weight_map.equation2 import VANISHES, reach_of_border
-from tinyunet.weight_map.instances import (
+from tinyunet.images.instances import (
     connected_components,
     looks_like_image,
     number_parts,
 )
+from tinyunet.weight_map import class_weights, find_instances, two_nearest_distances, weight_map
+from tinyunet.weight_map import reference as plain
+from tinyunet.weight_map.distances import ENDLESS, NOBODY, nearest_in_rows, two_nearest_squares
+from tinyunet.weight_map.equation2 import VANISHES, reach_of_border
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 

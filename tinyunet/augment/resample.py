@@ -7,7 +7,6 @@ the compiled pass (kernel.py).
 Paper: section 3.1. Lesson: lessons/09-elastic-deformation.md.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinyunet._machine import usable_cores
 from tinyunet.arrays import Array, as_array
 from tinyunet.augment import kernel
 from tinyunet.augment.field import source_coordinates, spline
@@ -110,19 +110,6 @@ def apply_transform(
             given[name].dtype, copy=False
         )
     return Sample(given.get("image"), given.get("labels"), given.get("weight_map"), transform)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _plain_pass(

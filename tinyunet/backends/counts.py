@@ -8,7 +8,7 @@ backward and update, of float32 arrays. Lesson: lessons/15-fast-on-a-gpu.md.
 
 from dataclasses import dataclass
 
-from tinyunet.backends.cuda.convolution import tile_counts
+from tinyunet.backends.cuda.winograd import tile_counts
 from tinyunet.nn import architecture
 
 FLOAT = 4  # bytes

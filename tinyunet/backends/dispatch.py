@@ -1,9 +1,10 @@
-"""Which kernel stands in for which operation, and when: one table, asked from top to bottom.
+"""Which implementation stands in for which operation, and when: asked from top to bottom.
 
-A row is (operation, kernel, condition). When the operation is called, the condition is asked with
-the same arguments; the first row that says yes computes instead of the operation's text. A GPU's
-rows and the CPU's never apply to the same arrays. `made_here` is the condition of a backward pass:
-its cache must be one that the same backend's forward pass made.
+A row is (operation, implementation, condition): the implementation is a function of the backend,
+which checks nothing, lays the arrays out and starts the kernels. When the operation is called, the
+condition is asked with the same arguments; the first row that says yes computes instead of the
+operation's text. A GPU's rows and the CPU's never apply to the same arrays. `made_here` is the
+condition of a backward pass: its cache must be one that the same backend's forward pass made.
 Lessons: lessons/14-fast-on-a-cpu.md, lessons/15-fast-on-a-gpu.md.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinyunet import nn
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.nn.gradcheck import relative_error
-from tinyunet.nn.operation import find_backend
+from tinyunet.nn.operation import find_implementation
 
 # Winograd's rounding makes 5e-6 at most, a wrong kernel 1e-2 at least (lesson 14).
 LIMIT = 2e-5
@@ -59,7 +59,7 @@ def kernel_checks(device):
     ]  # fmt: skip
     for what, forward, backward, inputs, names in cases:
         narrow = [to(array, dtype=np.float32) for array in inputs]
-        if find_backend(forward, *narrow) is None:
+        if find_implementation(forward, *narrow) is None:
             continue
         y, cache = forward(*narrow)
         wanted, wanted_cache = _in_float64(forward, inputs)
@@ -97,7 +97,7 @@ def _fused_checks(to, rng):
         rng.standard_normal(33),
     )
     narrow = [to(array, dtype=np.float32) for array in (x, weight, bias)]
-    if find_backend(nn.conv2d_relu_max_pool, *narrow) is not None:
+    if find_implementation(nn.conv2d_relu_max_pool, *narrow) is not None:
         (y, _), (pooled, pool_cache) = nn.conv2d_relu_max_pool(*narrow)
         (wanted, _), (wanted_pooled, _) = nn.conv2d_relu_max_pool(x, weight, bias)
         yield "conv2d_relu_max_pool", "output", relative_error(y, wanted)
@@ -118,7 +118,7 @@ def _fused_checks(to, rng):
         rng.standard_normal((2, 17, 13, 16)),
     ]
     narrow = [to(array, dtype=np.float32) for array in up]
-    if find_backend(nn.up_conv2d_concat, *narrow) is not None:
+    if find_implementation(nn.up_conv2d_concat, *narrow) is not None:
         error = relative_error(nn.up_conv2d_concat(*narrow)[0], nn.up_conv2d_concat(*up)[0])
         yield "up_conv2d_concat", "output", error
 
@@ -127,7 +127,7 @@ def _loss_checks(to, rng):
     logits, weight_map = rng.standard_normal((2, 3, 7, 9)), rng.random((2, 7, 9))
     labels = rng.integers(0, 3, (2, 7, 9))
     narrow = to(logits, dtype=np.float32), to(labels), to(weight_map, dtype=np.float32)
-    if find_backend(nn.softmax_cross_entropy, *narrow) is None:
+    if find_implementation(nn.softmax_cross_entropy, *narrow) is None:
         return
     loss, cache = nn.softmax_cross_entropy(*narrow)
     wanted, wanted_cache = nn.softmax_cross_entropy(logits, labels, weight_map)
@@ -141,7 +141,7 @@ def _update_checks(to, rng):
     shapes = {"weight": (33, 18, 3, 3), "bias": (33,)}
     wide = [{n: rng.standard_normal(s) for n, s in shapes.items()} for _ in range(3)]
     narrow = [{n: to(a.copy(), dtype=np.float32) for n, a in part.items()} for part in wide]
-    if find_backend(nn.momentum_update, *narrow, 0.03, 0.9) is None:
+    if find_implementation(nn.momentum_update, *narrow, 0.03, 0.9) is None:
         return
     nn.momentum_update(*narrow, 0.03, 0.9)
     nn.momentum_update(*wide, 0.03, 0.9)

@@ -10,6 +10,7 @@ in `demo_command.py`, `train_command.py`, `predict_command.py`, `report_command.
 | file | what it holds |
 | --- | --- |
 | `book_commands.py` | `book`, `notebooks` |
+| `completion_command.py` | `completion` |
 | `evaluate_command.py`, `evaluate_tables.py` | `evaluate` |
 | `predict_results.py` | what `predict` writes |
 | `exchange_commands.py` | `export`, `import` |
@@ -31,6 +32,7 @@ from types import FrameType
 from tinyunet.cli import (
     book_commands,
     check_command,
+    completion_command,
     data_commands,
     demo_command,
     evaluate_command,
@@ -53,6 +55,7 @@ COMMANDS = (
     exchange_commands,
     check_command,
     book_commands,
+    completion_command,
 )
 OVERVIEW = "The U-Net paper from scratch: train it, use it, look inside."
 START = """\

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ def label_options(arguments: argparse.Namespace) -> dict[str, Any]:
     n_classes = 2 if arguments.classes is None else arguments.classes
     kind = "instances" if arguments.instances else "auto"
     return {"n_classes": n_classes, "kind": kind, "ignore": arguments.ignore}
+
+
+def tell_if_unprepared(net: Any, path: Any) -> None:
+    """Warn where a file of weights does not say how its training's images were normalised."""
+    if net.normalisation is None:
+        warnings.warn(
+            f"{path} does not say how its images were normalised: pixels go to the network as they "
+            "are (`tinyunet import --normalise image` notes it down)",
+            stacklevel=2,
+        )
 
 
 def add_json(parser: Any) -> None:

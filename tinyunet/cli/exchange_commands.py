@@ -1,6 +1,7 @@
 """`tinyunet export` and `tinyunet import`: networks out of and into other programs' formats."""
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--tile", type=int, metavar="N", help="input pixels to note down for predictions and info"
     )
+    parser.add_argument(
+        "--normalise",
+        choices=("image", "compressed", "none"),
+        default="image",
+        help="how its training's images were: each with mean 0 and standard deviation 1 (image), "
+        "that of its square root (compressed), or as the pixels are (none)",
+    )
     common.add_json(parser)
     parser.set_defaults(run=import_)
 
@@ -101,7 +109,14 @@ def export(arguments: argparse.Namespace) -> int:
     if form is None:
         raise ValueError(f"{arguments.out}: which format? give --to {', '.join(SUFFIXES)}")
     out = _new_file(arguments.out, SUFFIXES[form], (arguments.run_folder,))
-    net, _ = load_network(find_model(arguments.run_folder, arguments.weights).weights, "cpu")
+    weights = find_model(arguments.run_folder, arguments.weights).weights
+    net, _ = load_network(weights, "cpu")
+    if net.normalisation is None and form != "torch":
+        warnings.warn(
+            f"{weights} does not say how its images were normalised: {out} says to mean 0 and "
+            "standard deviation 1",
+            stacklevel=1,
+        )
     if form == "onnx":
         from tinyunet.exchange.onnx_file import export_onnx
 
@@ -140,6 +155,7 @@ def import_(arguments: argparse.Namespace) -> int:
         params, architecture, layout = import_torch(arguments.file)
     net = UNet(**architecture, device="cpu")
     net.load(params)
+    net.normalisation = None if arguments.normalise == "none" else arguments.normalise
     meta = {} if arguments.tile is None else {"tile": arguments.tile}
     if arguments.tile is not None:
         from tinyunet.geometry import check_size

@@ -15,8 +15,9 @@ from tinyunet.cli import common, predict_volume
 from tinyunet.cli.parser import add_command
 from tinyunet.cli.predict_results import KINDS, Places, Results
 from tinyunet.geometry import check_size
-from tinyunet.images import Stack, normalise, open_stack
+from tinyunet.images import Stack, open_stack
 from tinyunet.images._text import few
+from tinyunet.images.normalise import check_values
 from tinyunet.inference.recipe import DEFAULTS, Recipe
 from tinyunet.networks import Model, find_model
 from tinyunet.nn.unet import UNet
@@ -102,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     places = Places(arguments, model)
     net, _ = load_network(model.weights, arguments.device)
     _check_numbers(arguments, net)
+    common.tell_if_unprepared(net, model.weights)
     classes = places.classes(net.n_classes)
     stack = open_stack(arguments.images, net.in_channels)
     first, end = arguments.slices or (0, len(stack))
@@ -198,7 +200,7 @@ def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> 
 
 
 class Pages:
-    """The chosen slices of a stack, read and normalised one at a time; `image` is the last read."""
+    """The chosen slices of a stack, read one at a time; `image` is the last read."""
 
     def __init__(self, stack: Stack, chosen: range) -> None:
         self.stack, self.chosen = stack, chosen
@@ -211,4 +213,5 @@ class Pages:
         for index in self.chosen:
             name = f"{self.stack.path}: slice {self.stack.names[index]}"
             self.image = self.stack.page(index)
-            yield normalise(self.image, name)
+            check_values(self.image, name)
+            yield self.image

@@ -64,8 +64,8 @@ def predict_volume(
 ) -> dict[str, int]:
     """Predict every plane of an OME-Zarr volume into another one.
 
-    Planes are normalised to mean 0 and standard deviation 1, as training does. Two classes give the
-    probability of class 1 in float32, more give class numbers in uint8.
+    Planes are normalised to mean 0 and standard deviation 1 if those of the network's training
+    were. Two classes give the probability of class 1 in float32, more give class numbers in uint8.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def predict_block(job: Job, block: Block) -> str:
     """
     net, volume = _network(job.weights, job.device, job.one_thread), _open(job.source)
     plane: Any = volume.plane(block.place)  # slices like an array
-    mean, std = _statistics(job, plane, block.place)
+    mean, std = (0.0, 1.0) if net.normalisation is None else _statistics(job, plane, block.place)
     (top, height, tall), (left, width, wide) = block.rows, block.columns
     border = geometry.margin(net.depth)
     window = read_window(plane, top - border, left - border, tall, wide).astype(np.float32)

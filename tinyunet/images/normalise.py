@@ -1,4 +1,4 @@
-"""Images to mean 0 and standard deviation 1: the one place where it is done.
+"""Images to mean 0 and standard deviation 1: their two numbers are found here and nowhere else.
 
 Each image by itself: sections of one block differ in thickness and stain, and the network should
 not have to learn that. Lesson: lessons/11-training.md.
@@ -101,20 +101,44 @@ def normalise(image: Array, name: str = "image") -> Array:
     ValueError
         For other shapes and dtypes, an image without pixels, NaN or infinity.
     """
-    values = _check(image, name)
-    mean, std = mean_and_std(values)
-    if not np.isfinite(mean) or not np.isfinite(std):
-        raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
-    if values.min() == values.max():
-        warnings.warn(
-            f"{name}: every pixel is {mean:g}: it cannot be normalised and is taken as 0",
-            stacklevel=2,
-        )
+    values = as_real(image, name)
+    mean, std = check_values(values, name)
     out = np.empty(values.shape, np.float32)
     for top in range(0, values.shape[-2], 256):  # a large page in float64 would be a burden
         rows = np.s_[..., top : top + 256, :]
         out[rows] = (values[rows].astype(np.float64) - mean) / std
     return out
+
+
+def check_values(image: Array, name: str) -> tuple[float, float]:
+    """Refuse an image that cannot be normalised, and warn of one that normalising leaves empty.
+
+    Parameters
+    ----------
+    image : Array
+        (H, W) or (C, H, W), any real dtype.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    tuple of float
+        Its mean and standard deviation, as `mean_and_std`.
+
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, an image without pixels, NaN or infinity.
+    """
+    mean, std = mean_and_std(_check(image, name))
+    if not np.isfinite(mean) or not np.isfinite(std):
+        raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
+    if image.min() == image.max():
+        warnings.warn(
+            f"{name}: every pixel is {mean:g}: it cannot be normalised and is taken as 0",
+            stacklevel=3,
+        )
+    return mean, std
 
 
 LOWEST, HIGHEST, FLOOR = 1.0, 99.8, 0.01  # percent, percent, and a share of what lies between

@@ -7,9 +7,9 @@ The network's three classes are those of `weight_map.core_classes`. Lesson:
 import numpy as np
 
 from tinyunet.arrays import Array, as_array
+from tinyunet.images.instances import number_parts
 from tinyunet.inference.postprocess import fill_cell_holes, remove_small
 from tinyunet.weight_map.cores import CORE
-from tinyunet.weight_map.instances import number_parts
 
 
 def cores_to_cells(

@@ -12,8 +12,8 @@ import operator
 import numpy as np
 
 from tinyunet.arrays import Array, as_array
+from tinyunet.images.instances import MOST_PIXELS, number_parts
 from tinyunet.weight_map import two_nearest_distances
-from tinyunet.weight_map.instances import MOST_PIXELS, number_parts
 
 
 def remove_small(cells: Array, min_size: int) -> Array:

@@ -16,7 +16,7 @@ seamless, that is, equal to the whole image in one pass:
 
 import numpy as np
 
-from tinyunet._memory import free_memory
+from tinyunet._machine import free_memory
 from tinyunet.arrays import Array
 from tinyunet.geometry import (
     check_size,

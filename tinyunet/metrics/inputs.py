@@ -9,7 +9,7 @@ White (cell interior) is the positive class, black (membrane) is 0.
 import numpy as np
 
 from tinyunet.arrays import Array, as_array
-from tinyunet.weight_map.instances import (
+from tinyunet.images.instances import (
     check_image_shape,
     check_labels,
     looks_like_image,

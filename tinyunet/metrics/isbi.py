@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyunet.arrays import Array
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics.fscore import best_of, f_score
 from tinyunet.metrics.information import information_score, mean_information
 from tinyunet.metrics.inputs import as_stacks, is_white, thresholds
@@ -22,7 +23,6 @@ from tinyunet.metrics.rand import mean_scores, pooled_scores, rand_terms
 from tinyunet.metrics.report import Report, Scores, WarpingCost
 from tinyunet.metrics.thinning import thin
 from tinyunet.metrics.warping import least_pixels, slice_mismatches
-from tinyunet.weight_map.instances import connected_components
 
 SWEPT = ("pixel_f_score", "v_rand", "v_rand_thinned", "v_info", "v_info_thinned")
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from tinyunet._numba import jit
 from tinyunet.arrays import Array
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics.inputs import is_white
 from tinyunet.metrics.thinning import thin
-from tinyunet.weight_map.instances import connected_components
 
 
 class Overlap(NamedTuple):

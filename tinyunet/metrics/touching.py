@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinyunet.images.instances import check_labels
 from tinyunet.metrics.regions import frame_pairs, match_objects
-from tinyunet.weight_map.instances import check_labels
 
 # The neighbours of a pixel that come after it: with these four, each pair is looked at once.
 _AFTER = ((0, 1), (1, 0), (1, 1), (1, -1))

@@ -13,11 +13,11 @@ import numpy as np
 
 from tinyunet._numba import jit
 from tinyunet.arrays import Array
+from tinyunet.images.instances import connected_components
 from tinyunet.metrics.fscore import least_of
 from tinyunet.metrics.inputs import as_stacks, is_white, thresholds
 from tinyunet.metrics.mismatches import MERGER, SPLIT, classify
 from tinyunet.metrics.simple_points import simple_table
-from tinyunet.weight_map.instances import connected_components
 
 
 @jit

@@ -68,7 +68,7 @@ def operation(
             named: dict = {k: _as_argument(parameters.get(k), v) for k, v in kwargs.items()}
             if check is not None:
                 check(*given, **named)
-            faster = find_backend(run, *given, **named)
+            faster = find_implementation(run, *given, **named)
             return text(*given, **named) if faster is None else faster(*given, **named)
 
         _implementations[run] = []
@@ -106,7 +106,7 @@ def register(implementation: Implementation) -> None:
     _implementations[implementation.operation].append(implementation)
 
 
-def find_backend(
+def find_implementation(
     operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> Callable[..., Any] | None:
     """Find the implementation that stands in for an operation when it is called so.

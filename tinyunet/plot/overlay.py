@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tinyunet.arrays import Array, as_real
-from tinyunet.weight_map.instances import check_labels
+from tinyunet.images.instances import check_labels
 
 Colour: TypeAlias = tuple[int, int, int]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet._files import open_regular
-from tinyunet._memory import total_memory
+from tinyunet._machine import total_memory
 from tinyunet.arrays import Device, select_device
 from tinyunet.images import Dataset
 from tinyunet.training.settings_file import write_json

@@ -52,7 +52,7 @@ def train(
     seconds: float | None = None,
     command: str | None = None,
 ) -> TrainingResult:
-    """Train a network on a data set.
+    """Train a network on a data set; `tinyunet.train` is this with reading and a report.
 
     Ctrl-C and SIGTERM end the run after the current step, with a checkpoint.
 

@@ -5,7 +5,7 @@ Lesson: lessons/11-training.md.
 
 from dataclasses import dataclass
 
-from tinyunet._memory import total_memory
+from tinyunet._machine import total_memory
 from tinyunet._text import size_text
 from tinyunet.arrays import Device, select_device
 from tinyunet.images import Dataset

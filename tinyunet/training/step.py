@@ -2,9 +2,9 @@
 
     logits = forward(x) → loss = weighted cross-entropy → gradients = backward pass → SGD
 
-On the CPU the four lines of `training_gradients` and the optimiser run one after the other. On a
-GPU the same lines were recorded once and are replayed; only then the folder with the kernels is
-imported, for training needs it for nothing else. Lesson: lessons/11-training.md.
+On the CPU the lines of `training_gradients` and the optimiser run one after the other. On a GPU
+the same step, written down again for fixed places in memory (backends/cuda/graph_step.py, tested
+equal to this one), was recorded once and is replayed. Lesson: lessons/11-training.md.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from typing import Protocol, SupportsFloat
 import numpy as np
 
 from tinyunet import nn
-from tinyunet._memory import free_memory
+from tinyunet._machine import free_memory
 from tinyunet.arrays import Array, Device
 from tinyunet.nn.precision import precision
 from tinyunet.nn.sgd import SGD
@@ -68,7 +68,7 @@ def training_gradients(
     return loss, gradients
 
 
-class PlainStep:
+class DirectStep:
     """The step as it is written: done when the call returns.
 
     Parameters
@@ -164,7 +164,7 @@ def make_step(net: UNet, optimiser: SGD, tile: int, ranks: Ranks = SINGLE) -> St
     """
     if net.device.is_gpu and _has_kernels() and ranks.size == 1:
         return RecordedStep(net, optimiser, tile)
-    return PlainStep(net, optimiser, ranks)
+    return DirectStep(net, optimiser, ranks)
 
 
 def _has_kernels() -> bool:

@@ -9,7 +9,6 @@ sees the same tile in every run.
 Paper: section 3. Lesson: lessons/11-training.md.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyunet import geometry
+from tinyunet._machine import usable_cores
 from tinyunet.arrays import Array
 from tinyunet.augment import random_transform
 from tinyunet.images import Dataset
@@ -187,11 +187,7 @@ def workers_beside_a_gpu() -> int:
     int
         All processors that this process may use but one, 1 at least and 8 at most.
     """
-    if hasattr(os, "sched_getaffinity"):
-        there = len(os.sched_getaffinity(0))
-    else:
-        there = os.cpu_count() or 1
-    return min(8, max(1, there - 1))
+    return min(8, max(1, usable_cores() - 1))
 
 
 class TileFeed:

@@ -18,7 +18,7 @@ from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
 from tinyunet.training.plan import Plan
 from tinyunet.training.settings import Settings
-from tinyunet.training.step import PlainStep
+from tinyunet.training.step import DirectStep
 from tinyunet.training.tiles import TrainingSlice, draw_tile, prepare_slices
 from tinyunet.training.validation import validate
 
@@ -98,7 +98,7 @@ def _network(plan: Plan) -> UNet:
 
 def _step(plan: Plan) -> None:
     net = _network(plan)
-    PlainStep(net, SGD(net.params, 1e-3))(draw_tile(_first_slice(plan), _smallest(plan), 1))
+    DirectStep(net, SGD(net.params, 1e-3))(draw_tile(_first_slice(plan), _smallest(plan), 1))
 
 
 def _predict(plan: Plan) -> None:

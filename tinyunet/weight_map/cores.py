@@ -9,7 +9,7 @@ Lesson: `lessons/13-touching-cells.md`.
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.weight_map.instances import check_labels, find_instances
+from tinyunet.images.instances import check_labels, find_instances
 
 RIM, CORE = 1, 2
 

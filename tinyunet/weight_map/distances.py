@@ -20,7 +20,7 @@ import numpy as np
 
 from tinyunet._numba import jit
 from tinyunet.arrays import Array
-from tinyunet.weight_map.instances import find_instances
+from tinyunet.images.instances import find_instances
 
 NOBODY = 1 << 30  # a gap in columns longer than any image: no such cell in this row
 ENDLESS = NOBODY * NOBODY  # and its square, which still fits 64 bits with a row's added

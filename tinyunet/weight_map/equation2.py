@@ -20,8 +20,8 @@ import numpy as np
 
 from tinyunet._numba import jit
 from tinyunet.arrays import Array, as_array
+from tinyunet.images.instances import check_labels, find_instances
 from tinyunet.weight_map.distances import nearest_in_rows, two_nearest_squares
-from tinyunet.weight_map.instances import check_labels, find_instances
 
 # Background weighs at least n / (2 n) = 0.5, where float32 has steps of 2**-24. A border term
 # below a quarter of that step is lost in rounding, so nothing farther away is looked for.

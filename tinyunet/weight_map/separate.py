@@ -15,7 +15,7 @@ import numpy as np
 
 from tinyunet._numba import jit
 from tinyunet.arrays import Array
-from tinyunet.weight_map.instances import check_labels
+from tinyunet.images.instances import check_labels
 
 
 def separate_touching(labels: object, width: int = 2) -> Array:

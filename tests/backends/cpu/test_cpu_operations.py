@@ -8,7 +8,7 @@ from threadpoolctl import ThreadpoolController
 
 from tinyunet import _numba as jit
 from tinyunet import nn
-from tinyunet.backends.cpu import elementwise, threads
+from tinyunet.backends.cpu import layers, threads
 from tinyunet.backends.cpu import operations as cpu
 from tinyunet.nn import reference as naive
 
@@ -293,14 +293,14 @@ def test_rows_are_shared_out_where_there_is_enough_to_move(monkeypatch, n):
     """Each range of rows once; and no thread is woken for less than LITTLE numbers."""
     monkeypatch.setattr(threads, "get_threads", lambda: n)
     for rows, moved, wanted in (
-        (10, elementwise.LITTLE * 10, n),
+        (10, layers.LITTLE * 10, n),
         (10, 1, 1),
-        (1, elementwise.LITTLE * 10, 1),
-        (100, elementwise.LITTLE * 2, 1),  # a little less than LITTLE each is too little
-        (101, elementwise.LITTLE * 2 + 200_000, min(n, 2)),
+        (1, layers.LITTLE * 10, 1),
+        (100, layers.LITTLE * 2, 1),  # a little less than LITTLE each is too little
+        (101, layers.LITTLE * 2 + 200_000, min(n, 2)),
     ):
         done = []
-        elementwise._over_rows(lambda *given, done=done: done.append(given), rows, moved, "a")
+        layers._over_rows(lambda *given, done=done: done.append(given), rows, moved, "a")
         assert len(done) == wanted
         done.sort()
         assert [first for first, _, _ in done] == [0] + [last for _, last, _ in done[:-1]]

@@ -8,9 +8,8 @@ from cuda_shim import rounded, shim_gpu
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinyunet import nn
-from tinyunet.backends.cuda import convolution as winograd
 from tinyunet.backends.cuda import operations as gpu
-from tinyunet.backends.cuda import reductions
+from tinyunet.backends.cuda import reductions, winograd
 from tinyunet.nn.precision import precision as use_precision
 
 WINOGRAD = [  # (x, weight): H ≠ W, C_in ≠ C_out, batches, one tile, edges of every width

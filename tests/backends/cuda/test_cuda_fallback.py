@@ -11,7 +11,7 @@ from tinyunet import nn
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.backends.cuda import launch, operations, report, sources, trial
 from tinyunet.backends.cuda.launch import CupyGpu, KernelError
-from tinyunet.nn.operation import find_backend, plain
+from tinyunet.nn.operation import find_implementation, plain
 from tinyunet.nn.precision import precision as use_precision
 
 pytestmark = on_gpu
@@ -75,9 +75,9 @@ def test_tensor_cores_that_fail_leave_the_other_kernels(gpu, arguments, monkeypa
     monkeypatch.setattr(launch, "source", _broken("tf32.cu"))
     with use_precision("tf32"):
         with pytest.warns(UserWarning, match=r"^kernel pack_tf32 \(tf32.cu\) failed: "):
-            assert find_backend(nn.conv2d, *arguments) is None
-        assert find_backend(nn.max_pool2d, arguments[0]) is not None
-    assert find_backend(nn.conv2d, *arguments) is not None  # in float32
+            assert find_implementation(nn.conv2d, *arguments) is None
+        assert find_implementation(nn.max_pool2d, arguments[0]) is not None
+    assert find_implementation(nn.conv2d, *arguments) is not None  # in float32
 
 
 def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
@@ -106,7 +106,7 @@ def test_a_device_that_is_dead_is_an_error(gpu, monkeypatch):
 
 def test_plain_is_plain(gpu, arguments):
     with plain():
-        assert find_backend(nn.conv2d, *arguments) is None
+        assert find_implementation(nn.conv2d, *arguments) is None
         assert report.describe_gpus()[0].endswith(
             ": plain CuPy operations, as asked for (TINYUNET_BACKEND or --backend)"
         )
@@ -120,9 +120,9 @@ def test_the_report_says_what_computes_and_why(gpu, monkeypatch):
     monkeypatch.setattr(launch, "source", _broken("bf16.cu"))
     (line, *_) = report.describe_gpus()
     assert ": our kernels in float32, tf32; not in bf16: kernel pack_bf16 (bf16.cu) failed" in line
-    monkeypatch.setattr(launch, "source", _broken("network.cu"))
+    monkeypatch.setattr(launch, "source", _broken("layers.cu"))
     (line, *_) = report.describe_gpus()
-    assert ": plain CuPy operations, because kernel row_sums (network.cu) failed: " in line
+    assert ": plain CuPy operations, because kernel row_sums (layers.cu) failed: " in line
     monkeypatch.setattr(CupyGpu, "compute_capability", 75)
     monkeypatch.setattr(launch, "source", sources.source)
     (line, *_) = report.describe_gpus()

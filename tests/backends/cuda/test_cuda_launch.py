@@ -26,7 +26,7 @@ def test_a_launch_has_enough_blocks_and_converted_arguments():
     assert (sums.shape, sums.dtype, sums.flags.c_contiguous) == ((3,), np.float32, True)
     gpu.launch_blocks("row_sums", 3, X, sums, 2, 3, 4, 1)
     name, kernel, blocks, threads, arguments = gpu.started.pop()
-    assert (name, kernel, blocks, threads) == ("network.cu", "row_sums", 3, 256)
+    assert (name, kernel, blocks, threads) == ("layers.cu", "row_sums", 3, 256)
     assert arguments[0] is X
     assert arguments[1] is sums
     assert [(type(a), int(a)) for a in arguments[2:]] == [(np.int32, n) for n in (2, 3, 4, 1)]

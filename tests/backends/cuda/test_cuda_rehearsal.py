@@ -26,7 +26,7 @@ PLANTED = {  # source: (what stands there, what is put behind it)
     "tf32.cu": ('#include "pack.cuh"\n', "this is no CUDA C;\n"),
     "bf16.cu": ("int height, int width, int out_channels, int pad, int relu, int slices) {\n",
                 "    for (volatile int forever = 1; forever;) {}\n"),
-    "network.cu": ("max_pool_forward(const float* x, float* y, int height, int width) {\n",
+    "layers.cu": ("max_pool_forward(const float* x, float* y, int height, int width) {\n",
                    "    y[-1] = 0.0f;\n"),
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_what_hangs_is_stopped(summary):
 
 
 def test_what_writes_beyond_an_array_is_named(summary):
-    named = "FAILED (1): kernel max_pool_forward (network.cu) failed: cudaErrorIllegalAddress"
+    named = "FAILED (1): kernel max_pool_forward (layers.cu) failed: cudaErrorIllegalAddress"
     assert summary["kernels-float32"].startswith(named)
 
 

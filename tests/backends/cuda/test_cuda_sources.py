@@ -104,7 +104,7 @@ def test_signatures_are_read_from_the_sources():
     found = signatures()
     assert len(found) == sum(source(name).count("__global__ void") for name in SOURCES)
     row_sums = found["row_sums"]
-    assert (row_sums.source, row_sums.threads) == ("network.cu", 256)
+    assert (row_sums.source, row_sums.threads) == ("layers.cu", 256)
     assert row_sums.parameters == (
         Parameter("x", "float", True),
         Parameter("sums", "float", True),

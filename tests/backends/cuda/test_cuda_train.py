@@ -135,10 +135,7 @@ def test_a_checkpoint_does_not_outrun_a_loss_that_is_no_number(tmp_path, monkeyp
 
 @pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (4, 3), (9, 8), (64, 8)])
 def test_tiles_are_drawn_by_the_other_processors(monkeypatch, processors, threads):
-    monkeypatch.setattr(feed.os, "sched_getaffinity", lambda _: set(range(processors)), False)
-    assert feed.workers_beside_a_gpu() == threads
-    monkeypatch.delattr(feed.os, "sched_getaffinity")
-    monkeypatch.setattr(feed.os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(feed, "usable_cores", lambda: processors)
     assert feed.workers_beside_a_gpu() == threads
 
 

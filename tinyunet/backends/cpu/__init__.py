@@ -11,7 +11,7 @@
 | `pointwise.py` | 1×1 convolution and up-convolution |
 | `pointwise_products.py` | their kernels |
 | `products.py` | the register-blocked product that all share |
-| `elementwise.py` | pooling, concatenation, loss, momentum |
+| `layers.py` | pooling, concatenation, loss, momentum |
 | `vector.py` | a vector of sixteen numbers as one value |
 | `tracing.py` | kernels written down in Python, compiled by LLVM |
 | `threads.py` | how work is dealt out |

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinyunet import _numba
 from tinyunet._workspace import empty
-from tinyunet.backends.cpu import direct, elementwise, pointwise, winograd
+from tinyunet.backends.cpu import direct, layers, pointwise, winograd
 
 
 class Saved(tuple):
@@ -137,7 +137,7 @@ def up_conv2d_concat(x, weight, bias, skip):
     n, height, width, _ = x.shape
     first, channels = skip.shape[3], weight.shape[1]
     y = empty((n, 2 * height, 2 * width, first + channels))
-    elementwise.crop_into(skip, 0, y)
+    layers.crop_into(skip, 0, y)
     pointwise.up_conv_into(y.reshape(-1)[first:], first + channels, x, weight, bias)
     shapes = channels_first(skip).shape, (n, channels, 2 * height, 2 * width)
     return channels_first(y), Saved((x, weight)), shapes
@@ -154,26 +154,26 @@ def up_conv2d_backward(dy, cache):
 def max_pool2d(x):
     """As `nn.max_pool2d`."""
     x = channels_last(x)
-    return channels_first(elementwise.max_pool2x2(x)), Saved((x,))
+    return channels_first(layers.max_pool2x2(x)), Saved((x,))
 
 
 def max_pool2d_backward(dy, cache):
     """As `nn.max_pool2d_backward`."""
     (x,) = cache
-    return channels_first(elementwise.max_pool2x2_backward(channels_last(dy), x))
+    return channels_first(layers.max_pool2x2_backward(channels_last(dy), x))
 
 
 def max_pool2d_skip_backward(dy, cache, dskip):
     """As `nn.max_pool2d_skip_backward`, with both gradients written in one pass."""
     (x,) = cache
     dconcat, _ = dskip
-    dx = elementwise.max_pool2x2_backward(channels_last(dy), x, channels_last(dconcat))
+    dx = layers.max_pool2x2_backward(channels_last(dy), x, channels_last(dconcat))
     return channels_first(dx)
 
 
 def center_crop_concat(skip, x):
     """As `nn.center_crop_concat`. The network's backward needs no kernel: it is a view."""
-    y = elementwise.crop_concat(channels_last(skip), channels_last(x))
+    y = layers.crop_concat(channels_last(skip), channels_last(x))
     return channels_first(y), (skip.shape, x.shape)
 
 
@@ -183,7 +183,7 @@ def softmax_cross_entropy(logits, labels, weight_map=None):
         weight_map = np.ones(labels.shape, np.float32)
     labels = np.ascontiguousarray(labels, np.int64)
     weight_map = np.ascontiguousarray(weight_map, np.float32)
-    loss, dlogits = elementwise.softmax_cross_entropy(channels_last(logits), labels, weight_map)
+    loss, dlogits = layers.softmax_cross_entropy(channels_last(logits), labels, weight_map)
     return loss, Saved((channels_first(dlogits),))
 
 
@@ -195,7 +195,7 @@ def softmax_cross_entropy_backward(cache):
 def momentum_update(params, velocity, grads, lr, momentum):
     """As `nn.momentum_update`, all parameters in one launch."""
     lists = [[arrays[name] for name in params] for arrays in (params, grads, velocity)]
-    elementwise.momentum_update(*lists, lr, momentum)
+    layers.momentum_update(*lists, lr, momentum)
 
 
 def channels_last(x):

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 
 from threadpoolctl import threadpool_limits
 
+from tinyunet._machine import usable_cores
 from tinyunet.backends.cpu import spin_wait
 
 LITTLE = 2**21  # multiplications: fewer are done before another thread has woken up
@@ -40,9 +41,7 @@ def default_threads():
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value) > 0:
             return int(value)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cores()
 
 
 def get_threads():

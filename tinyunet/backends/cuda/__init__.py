@@ -4,11 +4,11 @@
 | --- | --- |
 | `operations.py` | the operations, as kernels compute them |
 | `algorithms.py` | which algorithm computes a convolution |
-| `convolution.py` | Winograd's 3×3 convolution |
+| `winograd.py` | Winograd's 3×3 convolution |
 | `direct.py` | 3×3 convolution of few channels |
 | `tensor_cores.py` | 3×3 convolution on tensor cores |
 | `pointwise.py` | 1×1 convolution |
-| `layers.py` | everything beside the convolutions |
+| `layers.py`, `layers.cu` | everything beside the convolutions |
 | `reductions.py` | sums in a fixed order |
 | `launch.py` | starting kernels, arguments checked |
 | `trial.py` | every kernel once, before the first work |

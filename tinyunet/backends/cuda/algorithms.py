@@ -11,8 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from tinyunet.backends.cuda import convolution as winograd
-from tinyunet.backends.cuda import direct, pointwise, tensor_cores
+from tinyunet.backends.cuda import direct, pointwise, tensor_cores, winograd
 
 TENSOR_CORES = 80  # compute capability 8.0: the first with tf32 and bf16
 

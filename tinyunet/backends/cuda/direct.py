@@ -5,7 +5,7 @@ backends/cuda/direct.cu. Every function takes the `Gpu` it runs on first. Float3
 precision: it waits for memory anyway. Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
-from tinyunet.backends.cuda import convolution
+from tinyunet.backends.cuda import winograd
 from tinyunet.backends.cuda.reductions import ENOUGH_BLOCKS, SLICE_NUMBERS, sum_slices
 
 CHANNELS = 4  # at most
@@ -29,7 +29,7 @@ def conv3x3_backward(gpu, dy, weight, y, x, need_dx=True):
     The gradient of an image is a rare wish: where it is asked for, Winograd does it all.
     """
     if need_dx:
-        return convolution.conv3x3_backward(gpu, dy, weight, y, (x, None))
+        return winograd.conv3x3_backward(gpu, dy, weight, y, (x, None))
     n, channels, h, w = x.shape
     out_channels = len(weight)
     blocks, pixels = out_channels * channels, (h - 2) * (w - 2)

@@ -1,4 +1,4 @@
-"""How the GPU path starts a kernel and multiplies matrices: the one place that talks to a device.
+"""How the GPU path starts a kernel and multiplies matrices, and nobody else.
 
 A raw kernel validates nothing, so `Gpu.launch` checks every argument against the kernel's own
 signature first: dtype, row-major order, whole numbers in range. Two subclasses start the work:

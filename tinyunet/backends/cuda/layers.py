@@ -1,7 +1,7 @@
 """The operations of the U beside its convolutions, on the GPU: one kernel each.
 
 The mathematics, the shapes and the returns are those of tinyunet/nn (which the tests hold them
-to); the kernels are in backends/cuda/network.cu. Every function takes the `Gpu` it runs on first.
+to); the kernels are in backends/cuda/layers.cu. Every function takes the `Gpu` it runs on first.
 Lesson: lessons/15-fast-on-a-gpu.md.
 """
 

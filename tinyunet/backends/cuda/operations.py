@@ -1,9 +1,10 @@
 """The operations of the network on a GPU: the one place where an operation turns to its kernels.
 
 The twin of backends/cpu/operations.py: the dispatch hands over float32 arrays on a GPU; the
-operations stay in charge of all checks of shapes. What a forward here returns as its cache is a
-`Saved`; by it a backward knows that it belongs here. The functions have the names, arguments and
-returns of the operations. Lesson: lessons/15-fast-on-a-gpu.md.
+operations stay in charge of all checks of shapes (the functions below check once more what a
+kernel would read beyond: there nothing else would notice). What a forward here returns as its cache
+is a `Saved`; by it a backward knows that it belongs here. The functions have the names, arguments
+and returns of the operations. Lesson: lessons/15-fast-on-a-gpu.md.
 
 The layout is NCHW, float32 throughout. Winograd wants it: with t, the tile, as the fastest axis,
 transforms and products are coalesced at any number of channels, even one; and nothing has to be
@@ -18,8 +19,7 @@ import numpy as np
 
 from tinyunet import nn
 from tinyunet.arrays import array_module
-from tinyunet.backends.cuda import convolution as winograd
-from tinyunet.backends.cuda import layers
+from tinyunet.backends.cuda import layers, winograd
 from tinyunet.backends.cuda.algorithms import WINOGRAD, choose_algorithm
 from tinyunet.backends.cuda.launch import CupyGpu
 from tinyunet.backends.cuda.trial import is_usable

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("winograd.cu", "network.cu", "direct.cu", "tf32.cu", "bf16.cu")
+SOURCES = ("winograd.cu", "layers.cu", "direct.cu", "tf32.cu", "bf16.cu")
 
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 _KERNEL = re.compile(

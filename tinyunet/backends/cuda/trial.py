@@ -11,8 +11,8 @@ import numpy as np
 
 from tinyunet.backends.cuda import layers
 from tinyunet.backends.cuda.algorithms import DIRECT, POINTWISE, TENSOR, TENSOR_CORES, WINOGRAD
-from tinyunet.backends.cuda.convolution import conv3x3_max_pool
 from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.backends.cuda.winograd import conv3x3_max_pool
 
 PLAIN = "the operations' plain texts compute instead, by CuPy (TINYUNET_BACKEND=plain asks for it)"
 

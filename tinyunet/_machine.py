@@ -1,14 +1,22 @@
-"""How much memory is there, and how much of it is free: asked here and nowhere else.
+"""What this machine has, cores and memory, and how much of it is free: asked here and nowhere else.
 
 Lesson: lessons/10-overlap-tile.md.
 """
 
+import os
 from pathlib import Path
 
 from tinyunet.arrays import Device
 
 _LINUX = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on, which may be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # not on every system can a process be bound to some
 
 
 def free_memory(device: Device) -> int:

@@ -1,4 +1,4 @@
-"""How much memory is there: `tinyunet/_memory.py`."""
+"""What this machine has: `tinyunet/_machine.py`."""
 
 import sys
 from contextlib import nullcontext
@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tinyunet import _memory
-from tinyunet._memory import free_memory, total_memory
+from tinyunet import _machine
+from tinyunet._machine import free_memory, total_memory
 from tinyunet.arrays import select_device
 
 CPU = select_device("cpu")
@@ -21,8 +21,8 @@ def test_this_machine():
 def linux(tmp_path, monkeypatch):
     """A machine of 9000 kB, 5000 of them free, and a folder for its control group."""
     (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:   5000 kB\nHuge: 7\n")
-    monkeypatch.setattr(_memory, "_LINUX", tmp_path / "meminfo")
-    monkeypatch.setattr(_memory, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(_machine, "_LINUX", tmp_path / "meminfo")
+    monkeypatch.setattr(_machine, "_CONTROL_GROUP", tmp_path)
     return tmp_path
 
 
@@ -48,15 +48,16 @@ def test_a_container_may_have_less(linux, limit, used, expected):
 
 
 def test_other_systems_are_asked_through_psutil(tmp_path, monkeypatch):
-    monkeypatch.setattr(_memory, "_LINUX", tmp_path / "none")
-    monkeypatch.setattr(_memory, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(_machine, "_LINUX", tmp_path / "none")
+    monkeypatch.setattr(_machine, "_CONTROL_GROUP", tmp_path)
     memory = SimpleNamespace(available=500, total=900)
     monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(virtual_memory=lambda: memory))
     assert (free_memory(CPU), total_memory(CPU)) == (500, 900)
 
 
 def test_where_linux_keeps_it():
-    assert (str(_memory._LINUX), str(_memory._CONTROL_GROUP)) == ("/proc/meminfo", "/sys/fs/cgroup")
+    assert str(_machine._LINUX) == "/proc/meminfo"
+    assert str(_machine._CONTROL_GROUP) == "/sys/fs/cgroup"
 
 
 def test_free_memory_of_a_gpu_is_the_drivers_and_the_pools():
@@ -74,3 +75,13 @@ def test_free_memory_of_a_gpu_is_the_drivers_and_the_pools():
     gpu = SimpleNamespace(is_gpu=True, index=3, xp=xp)
     assert (free_memory(gpu), total_memory(gpu)) == (755, 9000)
     assert asked == [3, 3]
+
+
+def test_a_process_may_be_bound_to_some_of_the_cores(monkeypatch):
+    monkeypatch.setattr(_machine.os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
+    monkeypatch.setattr(_machine.os, "cpu_count", lambda: 16)
+    assert _machine.usable_cores() == 3
+    monkeypatch.delattr(_machine.os, "sched_getaffinity")
+    assert _machine.usable_cores() == 16
+    monkeypatch.setattr(_machine.os, "cpu_count", lambda: None)
+    assert _machine.usable_cores() == 1

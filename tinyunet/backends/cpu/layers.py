@@ -116,6 +116,7 @@ def _over_rows(kernel, n_rows, moved, *arguments):
     threads.run(work, threads.cut(n_rows, at_least=LITTLE * n_rows // moved + 1))
 
 
+# nn.max_pool2d.
 @kernel
 def _pool_rows(first, last, x, y):
     _, width, channels = y.shape
@@ -130,6 +131,7 @@ def _pool_rows(first, last, x, y):
                     store(larger(larger(a, b), larger(c, d)), y, to, n)
 
 
+# nn.max_pool2d_backward and, with dconcat, nn.max_pool2d_skip_backward.
 @kernel
 def _pool_back_rows(first, last, dy, x, dconcat, top, left, dx):
     _, height, width, channels = x.shape
@@ -189,6 +191,7 @@ def _copy_channels(source, target, at, to, channels, add=False):
         put(whole, channels - whole)
 
 
+# nn.center_crop_concat, and the skip of nn.up_conv2d_concat.
 @kernel
 def _crop_rows(first, last, source, top, left, channel, y):
     _, height, width, both = y.shape
@@ -200,6 +203,7 @@ def _crop_rows(first, last, source, top, left, channel, y):
             _copy_channels(source, y, at, (row * width + j) * both + channel, channels)
 
 
+# nn.softmax_cross_entropy, forward and backward at once.
 @jit(error_model="numpy")
 def _softmax_rows(first, last, logits, labels, weights, scale, losses, dlogits):
     """logits and dlogits (pixels · K), labels and weights (pixels), losses (rows)."""
@@ -224,6 +228,7 @@ def _softmax_rows(first, last, logits, labels, weights, scale, losses, dlogits):
         losses[row] = loss
 
 
+# nn.momentum_update.
 @jit
 def _momentum(first, last, param, grad, velocity, rate, momentum):
     for e in range(first, last):

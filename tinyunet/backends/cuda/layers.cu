@@ -2,7 +2,8 @@
 // Lesson: lessons/15-fast-on-a-gpu.md. One thread an output element (or window) unless said.
 #include "common.cuh"
 
-// y (maps, H/2, W/2): the maximum of each 2x2 window of x (maps, H, W).
+// nn.max_pool2d:
+// y (maps, H/2, W/2), the maximum of each 2x2 window of x (maps, H, W).
 extern "C" __global__ void max_pool_forward(const float* x, float* y, int height, int width) {
     const int out_width = width / 2, size = height / 2 * out_width;
     const Place at = place_in_map(size);
@@ -13,7 +14,8 @@ extern "C" __global__ void max_pool_forward(const float* x, float* y, int height
     y[(long long)at.map * size + at.index] = value;
 }
 
-// dx: dy at each window's first maximum in reading order, or its last NaN, 0 at its other three
+// nn.max_pool2d_backward:
+// dx is dy at each window's first maximum in reading order, or its last NaN, 0 at its other three
 // pixels; if `add`, dy is added to what dx has there (the gradient that came through the skip).
 extern "C" __global__ void max_pool_backward(
     const float* dy, const float* x, float* dx, int height, int width, int add) {
@@ -41,7 +43,8 @@ extern "C" __global__ void max_pool_backward(
     }
 }
 
-// y (N, C1 + C2, h, w): the window of skip (N, C1, H, W) that begins at (top, left), then x.
+// nn.center_crop_concat:
+// y (N, C1 + C2, h, w), the window of skip (N, C1, H, W) that begins at (top, left), then x.
 extern "C" __global__ void crop_concat(
     const float* skip, const float* x, float* y, int skip_channels, int channels, int skip_height,
     int skip_width, int height, int width, int top, int left) {
@@ -152,7 +155,8 @@ extern "C" __global__ void __launch_bounds__(256) row_sums(
     if (threadIdx.x == 0) sums[blockIdx.x] = total;
 }
 
-// Softmax over the K classes, weighted cross-entropy and its gradient in one pass over the logits.
+// nn.softmax_cross_entropy:
+// softmax over the K classes, weighted cross-entropy and its gradient in one pass over the logits.
 // logits, dlogits (N, K, pixels); labels, weights (N, pixels), weights null for all ones.
 // partial[block] is the block's share of -sum of w log p, in double; sum_partials adds them up.
 extern "C" __global__ void __launch_bounds__(256) softmax_loss(
@@ -202,6 +206,7 @@ struct Parameters {
     int first_block[64];  // parameter k belongs to the blocks from first_block[k] on
 };
 
+// nn.momentum_update:
 // v <- momentum v + g;  p <- p - rate v, for all parameters in one launch. 256 threads a block,
 // 4096 numbers a block. `rate` is read from memory so that a captured graph can change it.
 extern "C" __global__ void __launch_bounds__(256) momentum_update(
