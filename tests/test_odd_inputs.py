@@ -365,4 +365,7 @@ def test_every_public_name_has_a_door():
 
 if __name__ == "__main__":
     total = [found for door in DOORS for found in findings(door)]
-    print(f"{len(DOORS)} doors, {len(total)} calls, {sum(map(bool, total))} findings")
+    names = len({door.name for door in DOORS})
+    print(
+        f"{names} names, {len(DOORS)} doors, {len(total)} calls, {sum(map(bool, total))} findings"
+    )
