@@ -45,14 +45,14 @@ GROUPS = {  # name: (files under test, their tests)
             "nn/cross_entropy.py",
             "nn/fused.py",
         ],
-        ["nn/ops", "nn/unet"],
+        ["nn/ops", "nn/fused_pool", "nn/unet"],
     ),
     "unet": (["nn/unet.py"], ["nn/unet"]),
     "sgd": (["nn/sgd.py"], ["nn/sgd", "nn/unet"]),
     "init": (["nn/init.py"], ["nn/init", "nn/unet"]),
     "weight_map": (
         ["weight_map/*.py", "images/instances.py"],
-        ["weight_map/weight_map", "weight_map/separate_touching"],
+        ["weight_map/weight_map", "weight_map/separate_touching", "inference/cores"],
     ),
     "augment": (
         ["augment/*.py"],

@@ -65,3 +65,13 @@ def test_it_refuses_what_the_two_operations_refuse(shape, out):
         nn.conv2d(np.zeros((1, 3, 8, 8)), weight, bias)
     with pytest.raises(ValueError, match=re.escape(str(error.value))):
         nn.conv2d_relu_max_pool(np.zeros((1, 3, 8, 8)), weight, bias)
+
+
+@pytest.mark.parametrize("skip", [(1, 2, 7, 10), (1, 2, 8, 9), (2, 2, 8, 10)])
+def test_a_skip_that_is_too_small_for_the_doubled_map_is_refused(skip):
+    x, weight = np.zeros((1, 4, 4, 5)), np.zeros((4, 3, 2, 2))  # up-convolved: (1, 3, 8, 10)
+    message = re.escape(f"skip {skip} cannot be cropped to x (1, 3, 8, 10)")
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        nn.up_conv2d_concat(x, weight, np.zeros(3), np.zeros(skip))
+    y, *_ = nn.up_conv2d_concat(x, weight, np.zeros(3), np.zeros((1, 2, 8, 10)))
+    assert y.shape == (1, 5, 8, 10)
