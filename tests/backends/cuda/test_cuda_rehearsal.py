@@ -6,6 +6,7 @@ every part ends well, and the ladder's bounds are those of the card that it runs
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -82,9 +83,10 @@ def test_the_others_have_run(summary):
 def second(tmp_path_factory):
     """({part: how it ended}, {part: what it said}) of gpu_second.py with tiny sizes."""
     out = tmp_path_factory.mktemp("second")
-    environment = stand_in.environment(tmp_path_factory.mktemp("stand-in"))
+    kept = os.environ.get("TINYUNET_STAND_IN")  # as in test_cuda_stand_in.py
+    environment = stand_in.environment(Path(kept or tmp_path_factory.mktemp("stand-in")))
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu_second.py"), "--out", str(out)]
-    command += ["--small", "--part-seconds", "120", "--seconds", "600"]
+    command += ["--small", "--part-seconds", "600", "--seconds", "1800"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     text = (out / "second-summary.txt").read_text(encoding="utf-8")
     print(text)
@@ -101,7 +103,7 @@ def test_every_part_of_the_second_call_ends_well(second):
     parts = {"machine", "ladder-64", "profile-ours", "ladder-16", "ladder-16-284", "predict"}
     assert parts <= set(ended)
     assert set(ended.values()) == {"ok"}
-    assert {"second/machine.json", "second/ladder-4-188.json"} <= set(said)
+    assert {"second/machine.json", "second/ladder-2-188.json"} <= set(said)
 
 
 def test_the_ladder_holds_its_bounds_against_the_card_it_runs_on(second):
