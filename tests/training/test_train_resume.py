@@ -473,5 +473,5 @@ def test_resumed_with_one_two_and_three_threads(tmp_path):
             ended_well(_tinyunet(arguments, before=("-c", WITH_THREADS)))
         left = [run / name for name in ("last.safetensors", "best.safetensors", "log.csv")]
         rows[run.name] = {f.name: hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in left}
-        print(f"\\n{run.name:14}", *rows[run.name].values(), end="")
+        print(f"\n{run.name:14}", *rows[run.name].values(), end="")
     assert len({tuple(row.values()) for row in rows.values()}) == 1, rows
