@@ -74,7 +74,7 @@ setup(
         "pillow>=12",
         "safetensors>=0.4.3",
         "tqdm>=4.66",
-        "threadpoolctl>=3.1",
+        "threadpoolctl>=3.5",  # older ones do not find the BLAS of NumPy 2
         "filelock>=3.31.2",
         "psutil>=5.9; platform_system != 'Linux'",
     ],

@@ -1,13 +1,19 @@
 """What NVIDIA's compiler says of each kernel: registers, stack, spills, shared memory.
 
 No GPU needed: nvcc, if it is on the path, compiles for a card that is named by its compute
-capability. Tests ask through CuPy and NVRTC as well.
+capability. Tests ask through CuPy and NVRTC as well. And what the innermost loop of a tensor-core
+kernel is made of, by nvdisasm (of CUDA, or of the package nvidia-cuda-nvdisasm):
+
+    python benchmarks/gpu_resources.py [--arch 90]
 """
 
+import argparse
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,3 +62,79 @@ def compile_with_nvcc(arch):
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found |= resources_in(done.stdout + done.stderr)
     return found
+
+
+TENSOR_SOURCES = ("tf32.cu", "bf16.cu")
+_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]+\*/\s")
+_BRANCH = re.compile(r"\bBRA `\((\.L_x_\d+)\)")
+
+
+def find_nvdisasm():
+    """Return the path of NVIDIA's disassembler, from the path or from its package, or None."""
+    found = shutil.which("nvdisasm")
+    spec = find_spec("nvidia") if found is None else None
+    for folder in spec.submodule_search_locations if spec else ():
+        for path in sorted(Path(folder).glob("*/bin/nvdisasm")):
+            found = str(path)
+    return found
+
+
+def loops_of(arch):
+    """Return {kernel: (instructions, matrix instructions)} of the tensor cores' innermost loops."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in TENSOR_SOURCES:
+            path = Path(folder) / name
+            path.write_text(source(name), encoding="utf-8")
+            target = ["-cubin", f"-arch=sm_{arch}", "-ftz=true"]
+            command = ["nvcc", *OPTIONS, *target, str(path), "-o", f"{path}.cubin"]
+            subprocess.run(command, check=True)
+            command = [find_nvdisasm(), "-c", f"{path}.cubin"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found |= loops_in(done.stdout)
+    return found
+
+
+def loops_in(listing):
+    """Return the same of a listing by nvdisasm.
+
+    A loop goes from a label to a branch back to it. Of those with matrix instructions the shortest
+    counts: the stage that is repeated along k.
+    """
+    found = {}
+    for text in re.split(r"^\.text\.", listing, flags=re.MULTILINE)[1:]:
+        kernel, *lines = text.splitlines()
+        labels, loops = {}, []
+        for place, line in enumerate(lines):
+            if line.startswith(".L_x_"):
+                labels[line.strip().rstrip(":")] = place
+            branch = _BRANCH.search(line)
+            if branch and branch[1] in labels:
+                body = [
+                    one for one in lines[labels[branch[1]] : place + 1] if _INSTRUCTION.match(one)
+                ]
+                loops.append((len(body), sum("HMMA" in one for one in body)))
+        loops = [loop for loop in loops if loop[1]]
+        if loops:
+            found[kernel.rstrip(":")] = min(loops)
+    return found
+
+
+def main():
+    """Print both for one generation."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--arch", type=int, default=90, help="compute capability to compile for")
+    args = parser.parse_args()
+    if shutil.which("nvcc") is None:
+        sys.exit("nvcc is not on the path")
+    for kernel, of in compile_with_nvcc(args.arch).items():
+        print(f"{kernel:24} {of.registers:4} registers, stack {of.stack}, spills {of.spills}")
+    if find_nvdisasm() is None:
+        sys.exit("nvdisasm is not installed: pip install nvidia-cuda-nvdisasm")
+    for kernel, (instructions, matrix) in loops_of(args.arch).items():
+        share = instructions / matrix
+        print(f"{kernel:24} {instructions:4} instructions for {matrix} products, {share:.1f} each")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,8 @@
 
 PyTorch's side mirrors the same border, takes the image in one tile and reads its probabilities
 back; both are strict float32, cudnn.benchmark is on, the faster memory format counts. The maps are
-compared before anything is timed. Medians of the wall clock, since both end on the CPU.
+compared before anything is timed. Medians of the wall clock, since both end on the CPU. Where
+PyTorch is not installed, ours is held to the plain operations, and no share is shown.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import json
 import statistics
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
 from tinyunet import geometry
 from tinyunet.arrays import gpu_problem, to_numpy
 from tinyunet.inference.predict import predict_tiled
+from tinyunet.nn.operation import plain
 from tinyunet.nn.unet import UNet
 
 BAR_MS, BAR_SHARE = 50.0, 1.00
@@ -67,10 +70,12 @@ def main():
     image = (image - image.mean()) / image.std()
     net = UNet(base_channels=args.base, device="gpu")
     runs = {"tinyunet": lambda image: predict_tiled(net, image)}
-    for channels_last in (False, True):
+    for channels_last in (False, True) if find_spec("torch") else ():
         name = f"PyTorch, {'channels last' if channels_last else 'contiguous'}"
         runs[name] = torch_predictor(net.params, args.base, args.size, channels_last)
     maps = {name: run(image) for name, run in runs.items()}
+    with plain():
+        maps["the plain operations"] = predict_tiled(net, image)
     for name, got in maps.items():
         np.testing.assert_allclose(got, maps["tinyunet"], atol=1e-3, err_msg=name)
     times = {name: [] for name in runs}
@@ -80,16 +85,17 @@ def main():
             run(image)
             times[name].append(1e3 * (time.perf_counter() - begun))
     medians = {name: statistics.median(values) for name, values in times.items()}
-    best = min(value for name, value in medians.items() if name != "tinyunet")
+    best = min((value for name, value in medians.items() if name != "tinyunet"), default=None)
     for name, value in medians.items():
-        print(f"{name:24} {value:8.2f} ms  {value / best:5.2f} of PyTorch's")
-    met = medians["tinyunet"] <= min(BAR_MS, BAR_SHARE * best)
-    print(
-        f"bar: {BAR_SHARE:.2f} of PyTorch's time and {BAR_MS:.0f} ms: {'met' if met else 'MISSED'}"
-    )
+        share = "" if best is None else f"  {value / best:5.2f} of PyTorch's"
+        print(f"{name:24} {value:8.2f} ms{share}")
+    share = None if best is None else medians["tinyunet"] / best
+    met = medians["tinyunet"] <= BAR_MS and (share is None or share <= BAR_SHARE)
+    asked = "" if share is None else f"{BAR_SHARE:.2f} of PyTorch's time and "
+    print(f"bar: {asked}{BAR_MS:.0f} ms: {'met' if met else 'MISSED'}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"ms": medians, "share": medians["tinyunet"] / best, "met": met}, file)
+            json.dump({"ms": medians, "share": share, "met": met}, file)
 
 
 if __name__ == "__main__":

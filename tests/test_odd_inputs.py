@@ -1,108 +1,63 @@
 """Odd arrays at every public door: the right result, or one documented error.
 
-A *door* is one array argument of a public function: a row of DOORS holds a call with that argument
-left open, and a plain array that is right for it. Against each door go
-
-- the same numbers in other clothes (every dtype that holds them, byte orders, strides, read-only,
-  nested lists, a masked array without a mask) and other sizes (one pixel, one row, one column): the
-  result must equal that of the plain array;
-- numbers and objects that are wrong (`BROKEN`): ValueError or TypeError in one line that names the
-  argument, unless the row says that the door accepts them.
-
-Warnings count as errors. To extend it to another room, add the room to ROOMS, its doors to DOORS,
-and its names that take no array to NO_ARRAYS. `python tests/test_odd_inputs.py` counts the calls.
+What a door is and what comes to it: tests/odd_arrays.py. To extend it to another room, add the room
+to ROOMS, its doors to DOORS, and its names that take no array to NO_ARRAYS. The operations of the
+network have doors of their own: tests/nn/test_odd_operations.py. `python tests/test_odd_inputs.py`
+counts the calls.
 """
 
 import importlib
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from odd_arrays import (
+    REAL,
+    Door,
+    findings,
+    intensities,
+    labels,
+    like,
+    mask,
+    probabilities,
+    size_of,
+    vectors,
+)
 
-from tinyunet import augment, metrics, plot
-from tinyunet.inference import postprocess
+import tinyunet
+from tinyunet import augment, images, metrics, plot
+from tinyunet.api.inputs import as_dataset
+from tinyunet.inference import cores, postprocess, predict
 
 weight_map = importlib.import_module("tinyunet.weight_map")  # the package shows the function
 
 ROOMS = {  # module: its public names
     name: importlib.import_module(f"tinyunet.{name}").__all__
-    for name in ("augment", "metrics", "weight_map")
+    for name in ("api", "augment", "images", "metrics", "plot", "weight_map")
 } | {
+    "inference.cores": ["cores_to_cells"],
     "inference.postprocess": ["probabilities_to_cells"],
-    "plot": ["error_overlay", "running_mean"],
+    "inference.predict": ["predict_stack", "predict_tiled"],
 }
-NO_ARRAYS = {  # results, or arguments that are numbers and transforms
+NO_ARRAYS = {  # results, files, or arguments that are numbers, transforms and lists of arrays
+    "api": {"load"},
+    "images": {
+        *("Dataset", "FolderWriter", "Stack", "StackWriter", "open_stack", "read_images"),
+        *("read_labels", "read_pair", "read_segmentation", "synthetic_cells"),
+        "synthetic_membranes",
+    },
+    "plot": {
+        *("BLUE", "GREEN", "ORANGE", "RED", "colour_table", "plot_augmented", "plot_classes"),
+        *("plot_curves", "plot_results", "plot_weight_map"),
+    },
     "metrics": {"IOU_THRESHOLDS", "Detections", "PartedPairs", "Report", "Scores", "WarpingCost"},
     "augment": {"Sample", "draw_transform", "grid_lines", "on_pixels", "source_coordinates"},
 }
-DTYPES = ["?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "g"]
-DTYPES += [">u2", ">u8", ">i4", ">i8", ">f2", ">f4", ">f8"]
-SIZES = ((1, 1), (1, 7), (6, 1), (9, 8))
 TRANSFORM = {"centre": (0.0, 0.0), "angle": 90.0, "flip": (True, False)}  # a copy, pixel by pixel
-
-
-@dataclass(frozen=True)
-class Door:
-    """One array argument of one public function."""
-
-    name: str  # room.function
-    argument: str  # as messages call it
-    call: Callable[[Any], Any]
-    plain: Callable[[tuple[int, int]], np.ndarray]  # size → an array that is right
-    refuses: str = ""  # kinds of dtype that are wrong here even if they hold the numbers
-    lists: bool = True  # whether nested lists are an array here
-    accepts: frozenset = field(default_factory=frozenset)  # of BROKEN: what is right here
-
-    def __str__(self):
-        return f"{self.name}({self.argument}) {self.plain.__name__}"
-
-
-# --- arrays that are right -----------------------------------------------------------------------
-
-
-def labels(size):
-    """Blocks of cells 1 to 5 on background."""
-    rows, columns = np.indices(size)
-    return ((rows // 3 * 2 + columns // 2) % 6).astype(np.float64)
-
-
-def mask(size):
-    """0 and 1."""
-    return (labels(size) > 2).astype(np.float64)
-
-
-def probabilities(size):
-    """Quarters, which every float holds; the first pixel is not 0 or 1."""
-    rows, columns = np.indices(size)
-    return (1 + 3 * rows + 2 * columns) % 5 / 4
-
-
-def intensities(size):
-    """Small whole numbers, as of an image."""
-    rows, columns = np.indices(size)
-    return ((7 * rows + 5 * columns) % 100).astype(np.float64)
-
-
-def vectors(size):
-    """Displacements of a grid."""
-    return np.arange(2.0 * 3 * 4).reshape(2, 3, 4) % 7
-
-
-def size_of(array):
-    """Rows and columns of an array, or any where it has none."""
-    try:
-        shape = np.shape(array)
-    except ValueError:  # ragged
-        shape = ()
-    return shape if len(shape) == 2 and 0 not in shape else SIZES[-1]
-
-
-def like(array, make):
-    """`make` an array of the size of another."""
-    return make(size_of(array))
 
 
 # --- doors ---------------------------------------------------------------------------------------
@@ -180,9 +135,115 @@ def bounded(array):
     return augment.random_transform(array, **STILL | {"rng": rng()}).image
 
 
-REAL = frozenset({"negative", "fraction", "beyond float32"})
+NET = tinyunet.UNet(1, 2, 2, 2, dropout=0, seed=1, dtype="float64", device="cpu")
+
+
+def predicted_pages(image):
+    """What `predict_stack` hands over."""
+    pages = []
+    predict.predict_stack(NET, [image], lambda _, page: pages.append(page), 20)
+    return pages
+
+
+def normalised(image):
+    """`normalise`; that one pixel has no deviation is what it warns of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "image: every pixel is", UserWarning)
+        return images.normalise(image)
+
+
+def stored(write, *options):
+    """A door that writes a page into a file: what is read back."""
+
+    def call(page):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.tif"
+            files = write(path, [page], *options) or [path]
+            return tifffile.imread(files[0])
+
+    return call
+
+
+def trained_on(argument, values):
+    """The images or the labels that `train` makes of arrays."""
+    given = {"images": like(values, intensities), "labels": like(values, mask)} | {argument: values}
+    second = {"images": intensities((9, 8)), "labels": mask((9, 8))}  # of two classes for certain
+    pairs = {name: [given[name], second[name]] for name in given}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*every pixel is", UserWarning)
+        return getattr(as_dataset(*pairs.values(), 1, 2, "auto", None), argument)
+
+
+def three(size):
+    """Probabilities of background, rim and core."""
+    return np.stack([1 - probabilities(size), probabilities(size) / 2, probabilities(size) / 2])
+
+
+FINITE_OR_NOT = REAL | {"NaN", "infinity"}
+
+
+def of_files_and_networks():
+    """The doors of images, prediction and training."""
+    yield Door("images.normalise", "image", normalised, intensities, accepts=REAL)
+    yield Door(
+        "images.mean_and_std", "image", images.mean_and_std, intensities, accepts=FINITE_OR_NOT
+    )
+    yield Door("images.compress", "image", images.compress, intensities, accepts=REAL)
+    write = stored(images.write_stack, np.float64)
+    yield Door("images.write_stack", "page", write, intensities, accepts=FINITE_OR_NOT)
+    yield Door("images.write_label_frames", "page", stored(images.write_label_frames), labels)
+    call = partial(trained_on, "images")
+    yield Door("api.train", "image", call, intensities, accepts=REAL)
+    call = partial(trained_on, "labels")  # None: an image without ground truth
+    yield Door("api.train", "labels", call, mask, accepts=frozenset({"None"}))
+    accepts = REAL | {"axes too many"}  # one image of a stack
+    for name in ("predict", "predict_cells"):
+        call = partial(getattr(tinyunet, name), NET, tile=20)
+        yield Door(f"api.{name}", "image", call, intensities, lists=False, accepts=accepts)
+    call = partial(predict.predict_tiled, NET, tile=20)
+    yield Door("inference.predict.predict_tiled", "image", call, intensities, accepts=REAL)
+    yield Door(
+        "inference.predict.predict_stack", "image", predicted_pages, intensities, accepts=REAL
+    )
+    for argument in ("ground_truth", "prediction"):
+        call = partial(evaluated, argument)
+        accepts = frozenset({"fraction"} if argument == "prediction" else ())
+        yield Door("api.evaluate", argument, call, mask, lists=False, accepts=accepts)
+    accepts = frozenset({"fraction"})
+    yield Door(
+        "inference.cores.cores_to_cells",
+        "probabilities",
+        cores.cores_to_cells,
+        three,
+        refuses="ui",
+        accepts=accepts,
+    )
+
+
+def evaluated(argument, values):
+    """The scores of a mask."""
+    pair = {"ground_truth": like(values, mask), "prediction": like(values, mask)}
+    return tinyunet.evaluate(**pair | {argument: values}, kind="membranes")
+
+
 DOORS = [
     *of_scores(),
+    *of_files_and_networks(),
+    Door("plot.colour_labels", "labels", plot.colour_labels, labels),
+    Door("plot.find_contours", "labels", plot.find_contours, labels),
+    Door(
+        "plot.draw_contours",
+        "image",
+        lambda a: plot.draw_contours(a, like(a, labels)),
+        intensities,
+        accepts=REAL,
+    ),
+    Door(
+        "plot.draw_contours",
+        "labels",
+        lambda a: plot.draw_contours(like(a, intensities), a),
+        labels,
+    ),
     Door("weight_map.weight_map", "labels", weight_map.weight_map, labels),
     Door("weight_map.weight_map", "labels", weight_map.weight_map, mask),
     Door(
@@ -287,114 +348,6 @@ def cut(array):
         return weight_map.separate_touching(array, 1)
 
 
-# --- what comes to them --------------------------------------------------------------------------
-
-
-def other_clothes(plain):
-    """Yield (name, the same numbers as another array)."""
-    for dtype in DTYPES:
-        same = plain.astype(dtype)
-        if np.array_equal(same.astype(np.float64), plain.astype(np.float64)):
-            yield dtype, same
-    yield "Fortran order", np.asfortranarray(plain)
-    yield "strided", np.repeat(plain, 2, axis=-1)[..., ::2]
-    yield "reversed", plain[::-1].copy()[::-1]
-    fixed = plain.copy()
-    fixed.flags.writeable = False
-    yield "read-only", fixed
-    yield "list", plain.tolist()
-    yield "masked array without a mask", np.ma.array(plain)
-    yield "subclass", plain.view(type("Sub", (np.ndarray,), {}))
-
-
-def with_value(plain, value):
-    array = plain.astype(np.float64)
-    array.flat[0] = value
-    return array
-
-
-BROKEN = {
-    "NaN": lambda a: with_value(a, np.nan),
-    "infinity": lambda a: with_value(a, np.inf),
-    "negative": lambda a: with_value(a, -1) if a.dtype.kind == "f" else a - 1,
-    "fraction": lambda a: with_value(a, 0.3),
-    "beyond float32": lambda a: with_value(a, 1e300),
-    "objects": lambda a: a.astype(object),
-    "complex": lambda a: a.astype(complex),
-    "text": lambda a: a.astype(str),
-    "bytes": lambda a: a.astype(bytes),
-    "dates": lambda a: a.astype("i8").astype("M8[s]"),
-    "records": lambda a: a.astype([("x", "f8")]),
-    "masked": lambda a: np.ma.array(a, mask=np.arange(a.size).reshape(a.shape) == 0),
-    "no rows": lambda a: a[:0],
-    "no columns": lambda a: a[..., :0],
-    "a number": lambda a: 3.0,
-    "an axis too few": lambda a: a[0],
-    "axes too many": lambda a: a[None, None],
-    "None": lambda a: None,
-    "ragged": lambda a: [[1, 2], [3]],
-    "an empty list": lambda a: [],
-    "a set": lambda a: {1, 2},
-    "a generator": lambda a: (x for x in (1, 2)),
-    "a function": lambda a: len,
-}
-ONE_AXIS = {"no columns", "an axis too few", "an empty list", "no rows"}  # of one that has one
-
-
-def same(one, other):
-    """Whether two results are equal; arrays by their numbers, whatever their dtype."""
-    if isinstance(one, Mapping):
-        return list(one) == list(other) and all(same(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    if isinstance(one, np.ndarray | float):
-        one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
-        return np.array_equal(one, other, equal_nan=True)
-    return one == other
-
-
-def finding(door, name, array, expected=None):
-    """What is wrong with one call, or None. `expected`: the right result; None wants an error."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            got = door.call(array)
-    except (ValueError, TypeError) as error:
-        message = str(error)
-        if expected is not None:
-            return f"{name}: refused: {message}"
-        if "\n" in message or door.argument not in message:
-            return f"{name}: not one line that names {door.argument}: {message!r}"
-        return None
-    except Exception as error:  # whatever else comes through a door is the finding
-        return f"{name}: {type(error).__name__}: {error}"
-    if expected is None:
-        return f"{name}: taken without a word: {got!r}"
-    return None if same(expected, got) else f"{name}: {got!r}, not {expected!r}"
-
-
-def findings(door):
-    """Yield what is wrong, or None, for every call at one door."""
-    for size in SIZES:
-        plain = door.plain(size)
-        expected = door.call(plain)
-        for name, array in other_clothes(plain):
-            refused = np.asarray(array).dtype.kind in door.refuses
-            refused |= isinstance(array, list) and not door.lists
-            yield finding(door, f"{size} {name}", array, None if refused else expected)
-    plain = door.plain(SIZES[-1])
-    for name, break_it in BROKEN.items():
-        if plain.ndim == 1 and name in ONE_AXIS:
-            continue
-        array = break_it(plain)
-        if name in door.accepts:
-            wanted = array if array is None else np.array(array)
-            expected = door.call(wanted)
-            yield finding(door, name, array, expected)
-        else:
-            yield finding(door, name, array)
-
-
 @pytest.mark.parametrize("door", DOORS, ids=str)
 def test_every_door_gives_the_right_result_or_one_documented_error(door):
     wrong = [found for found in findings(door) if found]
@@ -412,4 +365,7 @@ def test_every_public_name_has_a_door():
 
 if __name__ == "__main__":
     total = [found for door in DOORS for found in findings(door)]
-    print(f"{len(DOORS)} doors, {len(total)} calls, {sum(map(bool, total))} findings")
+    names = len({door.name for door in DOORS})
+    print(
+        f"{names} names, {len(DOORS)} doors, {len(total)} calls, {sum(map(bool, total))} findings"
+    )

@@ -168,6 +168,33 @@ def as_array(value: object, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be an array, got sequences of unequal lengths") from None
 
 
+def as_real(value: Any, name: str) -> Array:
+    """Return an argument as an array of real numbers.
+
+    Parameters
+    ----------
+    value : array_like
+        As for `as_array`.
+    name : str
+        What messages call the argument.
+
+    Returns
+    -------
+    numpy.ndarray or cupy.ndarray
+        Booleans, whole numbers or floats, of the dtype that came; CuPy's array stays where it is.
+
+    Raises
+    ------
+    ValueError
+        As `as_array` does, and for every other kind: complex numbers, dates, text, objects.
+    """
+    on_gpu = cupy is not None and isinstance(value, cupy.ndarray)
+    array = value if on_gpu else as_array(value, name)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
 def out_of_gpu_memory() -> tuple[type[Exception], ...]:
     """Return the exceptions that mean that the GPU's memory is full, for an `except` clause.
 

@@ -7,7 +7,7 @@ import numpy as np
 from lessons import drawing
 from tinyunet.images import synthetic_membranes
 
-image, labels = (stack[0] for stack in synthetic_membranes(1, size=192, seed=4))
+image, labels = (stack[0].astype(float) for stack in synthetic_membranes(1, size=192, seed=4))
 
 
 def loss_and_slope(threshold):

@@ -133,6 +133,19 @@ def test_what_does_not_go_together_is_refused(tmp_path, images, labels, options,
     assert snapshot(tmp_path) == {}
 
 
+@pytest.mark.parametrize("wrong", [256, 257, -255, 0.5, 1.9, np.nan])
+def test_labels_that_8_bits_would_wrap_or_cut_never_reach_a_run(tmp_path, wrong):
+    """As arrays, and in a data set that somebody made: 256 is 0 in 8 bits, 257 and −255 are 1."""
+    labels = np.where(LABELS > 0, wrong, 0)
+    with pytest.raises(ValueError, match=r"^labels"):
+        quiet(IMAGES, labels, tmp_path / "run")
+    dataset = tiny_dataset()
+    dataset.labels[1] = np.where(dataset.labels[1] > 0, wrong, 0)
+    with pytest.raises(ValueError, match=r"^labels of slice 1 (go from|are float64)"):
+        quiet(dataset, None, tmp_path / "run")
+    assert snapshot(tmp_path) == {}
+
+
 def test_a_run_folder_must_be_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for out in ({}, {"out": ""}):
@@ -274,7 +287,7 @@ def test_folders_are_scored_by_name(tmp_path):
 
 def test_what_cannot_be_scored():
     truth = tiny_arrays()[1]
-    with pytest.raises(ValueError, match="^2 maps of ground truth, 1 of a prediction: wanted a"):
+    with pytest.raises(ValueError, match="^ground_truth has 2 maps and prediction 1: wanted as"):
         tinyunet.evaluate([truth[0], truth[1]], [truth[0]])
     with pytest.raises(ValueError, match="must have the same shape"):
         tinyunet.evaluate([truth[0], truth[1]], [truth[0], truth[1][:20]], kind="membranes")

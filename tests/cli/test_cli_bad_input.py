@@ -942,6 +942,11 @@ PICTURES = [
     ("augment slice 4", augment("--slice", 4), "--slice 4: .*images.tif has slices 0 to 3"),
     ("augment slice -1", augment("--slice", -1), "--slice -1: .*images.tif has slices 0 to 3"),
     ("augment seed -1", augment("--seed", -1), "^--seed -1 is not at least 0$"),
+    (
+        "augment an image by itself",
+        augment(truth=stack(np.random.default_rng(0).integers(0, 99, (4, 30, 34), "u1"))),
+        "labels have 99 values .*: wanted 0/1 or 0/255",
+    ),
     ("augment, no labels", augment(truth=new("gone.tif")), "gone.tif: no such file or folder"),
     (
         "augment a frame without truth",

@@ -68,6 +68,36 @@ def test_conversion_is_exact_or_refused(tmp_path):
         StackWriter(tmp_path / "x.tif", "complex64")
 
 
+@pytest.mark.parametrize(
+    ("page", "dtype", "shown"),
+    [
+        (np.array([[0.0, 65520.0]]), "f2", "from 0 to 65520, which float16 cannot hold"),
+        (np.array([[-1e39, 1.0]]), "f4", r"from -1e\+39 to 1, which float32 cannot hold"),
+        (np.array([[1e300]], ">f8"), "f4", r"from 1e\+300 to 1e\+300, which float32 cannot hold"),
+        (np.array([[2049, 0]]), "f2", "from 0 to 2049, which float16 cannot hold"),
+        (np.array([[0, -(2**24) - 1]]), "f4", "which float32 cannot hold"),
+        (np.array([[1j]]), "f4", "must hold real numbers, got dtype complex128"),
+        (np.array([["1"]]), "u1", "must hold real numbers, got dtype <U1"),
+        (np.ma.array([[1, 2]], mask=[[0, 1]]), "u1", "must not be masked, got 1 masked element"),
+    ],
+)
+def test_what_would_become_another_number_is_refused(tmp_path, page, dtype, shown):
+    with pytest.raises(ValueError, match=rf"x.tif: page 0 .*{shown}"):
+        write_stack(tmp_path / "x.tif", [page], dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_floats_are_rounded_and_what_is_not_finite_stays_so(tmp_path):
+    page = np.array([[65519.0, np.inf, -np.inf, np.nan, 0.1]], ">f8")
+    for dtype in ("f2", "f4", None):
+        write_stack(tmp_path / "x.tif", [page], dtype)
+        stored = tifffile.imread(tmp_path / "x.tif")
+        np.testing.assert_array_equal(stored, page.astype(dtype or "f8")[0][None])
+    for dtype, most in (("f2", 2048), ("f4", 2**24)):
+        write_stack(tmp_path / "x.tif", [np.array([[most, -most]])], dtype)
+        assert tifffile.imread(tmp_path / "x.tif").tolist() == [[most, -most]]
+
+
 def test_an_error_leaves_the_earlier_file(tmp_path):
     path = tmp_path / "x.tif"
     write_stack(path, [np.full((3, 4), 5, "u1")])

@@ -73,6 +73,12 @@ def test_a_core_grows_in_its_own_part_only():
     np.testing.assert_array_equal(grow_within(cores, parts), [[4, 4, 4, 0, 9, 9, 0, 12]])
 
 
+def test_numbers_that_differ_in_64_bits_are_two_objects():
+    labels = np.array([[1, 1, 1, 2, 2, 2]] * 3)
+    large = np.array([0, 2**60, 2**60 + 1], np.uint64)[labels]
+    np.testing.assert_array_equal(core_classes(large, 0.5), core_classes(labels, 0.5))
+
+
 def test_pixels_near_two_objects():
     labels = np.array([[1, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0]])
     expected = np.array([[0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]], bool)
@@ -80,6 +86,9 @@ def test_pixels_near_two_objects():
     np.testing.assert_array_equal(near_two(labels, 2), expected * (np.arange(11) == 3))
     np.testing.assert_array_equal(near_two(labels, 3), expected)
     assert not near_two(labels > 0, 3).any()  # one object has no neighbour
+    for first, second in ((2**31 - 1, 2**31), (2**40, 2**41), (2**60, 2**60 + 1), (2, 2**31 - 1)):
+        beyond_32 = np.array([0, first, second])[labels]
+        np.testing.assert_array_equal(near_two(beyond_32, 3), expected)
 
 
 @pytest.mark.parametrize(

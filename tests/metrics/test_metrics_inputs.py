@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyunet import metrics
-from tinyunet.metrics import inputs, isbi, overlap, rand, regions, warping
+from tinyunet.metrics import inputs, isbi, mismatches, overlap, rand, regions, thinning, warping
 from tinyunet.metrics.overlap import Overlap
 
 MEMBRANES = (
@@ -129,6 +129,25 @@ def test_the_tables_of_a_sweep_are_64_bits():
     sweep = isbi._sweep_slice(label, label.astype(np.float32))
     for name in ("pixels", "rand", "rand_thinned", "warping", "wrong", "size"):
         assert getattr(sweep, name).dtype == np.int64, name
+
+
+def test_queues_are_as_wide_as_an_index(monkeypatch):
+    """A slice of one row and 2³¹ − 1 pixels has three times as many places with its frame."""
+    given = {}
+
+    def noting(name, kernel):
+        def run(*arguments):
+            given[name] = arguments
+            return kernel(*arguments)
+
+        return run
+
+    for module, name in ((thinning, "_flood"), (mismatches, "_classify")):
+        monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
+    label = np.array([[1, 1, 0, 1, 1]] * 2)
+    metrics.isbi2012(label, np.full(label.shape, 0.95))
+    queues = [given["_flood"][1], given["_classify"][6], given["_classify"][8]]
+    assert [queue.dtype for queue in queues] == [np.dtype(np.intp)] * 3
 
 
 @pytest.mark.parametrize("score", [metrics.pixel_error, metrics.seg, metrics.touching_pairs])

@@ -415,6 +415,22 @@ def test_training_gradients():
     assert unweighted != loss
 
 
+def test_the_gradients_of_a_step_empty_its_cache_on_the_way(monkeypatch):
+    """Each map is let go as soon as its layer is done: by then half of the memory is free again."""
+    caches, forward = [], UNet.forward
+
+    def kept(net, x, train=False):
+        logits, cache = forward(net, x, train)
+        caches.append(cache)
+        return logits, cache
+
+    monkeypatch.setattr(UNet, "forward", kept)
+    settings = tiny()
+    tile = draw_tile(prepare_slices(tiny_dataset(), settings), settings, 1)
+    training_gradients(UNet(1, 2, 2, 2, device="cpu"), *tile)
+    assert caches == [{}]
+
+
 def test_drop_out_is_on_in_training():
     settings = tiny()
     tile = draw_tile(prepare_slices(tiny_dataset(), settings), settings, 1)

@@ -5,6 +5,7 @@ at chosen moments (in the middle of a checkpoint, before and after its renaming)
 with `pytest -m slow`, thirty times at random ones.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -438,3 +440,38 @@ def test_another_number_of_threads_changes_nothing(data, tmp_path):
 
     whole = state_of(tmp_path / "two", (2, 6))
     assert state_of(tmp_path / "one then two", (1, 3), (2, 6)) == whole
+
+
+WITH_THREADS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from runs import tiny, tiny_dataset
+from tinyunet.backends.cpu import threads
+from tinyunet.training.loop import train
+
+threads.LITTLE = 2**14  # more is shared out than would be worth it
+threads.set_threads(int(sys.argv[3]))
+wide = {"depth": 3, "base_channels": 8, "tile": 68, "val_every": 4, "checkpoint_every": 4}
+train(tiny_dataset(), tiny(**wide, steps=int(sys.argv[4])), sys.argv[2], "cpu", resume=True)
+"""
+
+
+@pytest.mark.slow
+def test_resumed_with_one_two_and_three_threads(tmp_path):
+    """(threads, up to step) of each process of a run: `-s` shows the digests, one for all."""
+    rows = {}
+    for parts in (
+        ((1, 12),),
+        ((2, 12),),
+        ((3, 12),),
+        ((1, 4), (3, 8), (2, 12)),
+        ((3, 4), (2, 8), (1, 12)),
+    ):
+        run = tmp_path / "-".join(f"{n}x{steps}" for n, steps in parts)
+        for n, steps in parts:
+            arguments = [str(Path(__file__).resolve().parents[1]), str(run), str(n), str(steps)]
+            ended_well(_tinyunet(arguments, before=("-c", WITH_THREADS)))
+        left = [run / name for name in ("last.safetensors", "best.safetensors", "log.csv")]
+        rows[run.name] = {f.name: hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in left}
+        print(f"\n{run.name:14}", *rows[run.name].values(), end="")
+    assert len({tuple(row.values()) for row in rows.values()}) == 1, rows

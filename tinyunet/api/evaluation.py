@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet import metrics
+from tinyunet._text import plural
 from tinyunet.api.inputs import Images, as_maps
 from tinyunet.arrays import Array
 from tinyunet.images.pairs import open_pairs
@@ -72,10 +73,11 @@ def _as_pairs(ground_truth: Images, prediction: Images) -> tuple[list[Array], li
     if isinstance(ground_truth, str | os.PathLike) and isinstance(prediction, str | os.PathLike):
         pairs = open_pairs(ground_truth, prediction)
         return read_all(pairs.labels), read_all(pairs.prediction)
-    truth, predicted = as_maps(ground_truth), as_maps(prediction)
+    truth, predicted = as_maps(ground_truth, "ground_truth"), as_maps(prediction, "prediction")
     if len(truth) != len(predicted):
         raise ValueError(
-            f"{len(truth)} maps of ground truth, {len(predicted)} of a prediction: wanted as many"
+            f"ground_truth has {plural(len(truth), 'map')} and prediction {len(predicted)}: "
+            "wanted as many"
         )
     return truth, predicted
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinyunet._text import plural
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, as_array, as_real
 from tinyunet.images import Dataset, normalise, open_stack, read_images, read_pair
 from tinyunet.images.labels import IGNORED, decode_labels
 
@@ -62,7 +62,7 @@ def as_dataset(
     if labels is None or isinstance(labels, str | os.PathLike):
         raise ValueError("images are arrays: wanted an array or a list of arrays as labels, too")
     _, pages = as_pages(images, in_channels, stack=True)
-    truths = [None if page is None else np.asarray(page) for page in labels]
+    truths = [None if t is None else as_array(t, f"labels[{i}]") for i, t in enumerate(labels)]
     _check_pairs(pages, truths)
     kind = "classes" if kind == "auto" else kind
     there = [truth for truth in truths if truth is not None]
@@ -119,14 +119,19 @@ def as_pages(images: Any, in_channels: int, stack: bool = False) -> tuple[bool, 
     Raises
     ------
     ValueError
-        For another number of channels.
+        For another number of channels, no image, and all that is no array of real numbers.
     """
     if isinstance(images, str | os.PathLike):
         opened = open_stack(images, in_channels)
         return False, [_channels_first(opened.page(i), in_channels) for i in range(len(opened))]
     if isinstance(images, list | tuple):
-        return False, [_channels_first(np.asarray(page), in_channels) for page in images]
-    array = np.asanyarray(images)
+        if not images:
+            raise ValueError("images are an empty list: wanted one at least")
+        pages = [as_real(page, f"images[{i}]") for i, page in enumerate(images)]
+        return False, [_channels_first(page, in_channels) for page in pages]
+    array = as_real(images, "images")
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(f"images must be one image or several, got shape {array.shape}")
     single = array.ndim == (2 if in_channels == 1 else 3) and not stack
     single = single or (array.ndim == 3 and in_channels == 1 and array.shape[0] == 1 and not stack)
     pages = [array] if single else list(array)
@@ -146,22 +151,31 @@ def _channels_first(page: Array, in_channels: int) -> Array:
     )
 
 
-def as_maps(source: Any) -> list[Array]:
+def as_maps(source: Any, name: str) -> list[Array]:
     """Make a list of label maps, or of probabilities, of what was given.
 
     Parameters
     ----------
     source : path, array or sequence of arrays
         A file, a folder, a stack, a list or one map.
+    name : str
+        What messages call the argument.
 
     Returns
     -------
     list of arrays, shape (H, W)
         As they are stored.
+
+    Raises
+    ------
+    ValueError
+        For all that is no array of real numbers.
     """
     if isinstance(source, str | os.PathLike):
         return [np.asarray(page) for page in read_images(source)]
     if isinstance(source, list | tuple):
-        return [np.asarray(page) for page in source]
-    array = np.asanyarray(source)
+        return [as_real(page, f"{name}[{i}]") for i, page in enumerate(source)]
+    array = as_real(source, name)
+    if array.ndim not in (2, 3):
+        raise ValueError(f"{name} must be (H, W) or (N, H, W), got shape {array.shape}")
     return [array] if array.ndim == 2 else list(array)

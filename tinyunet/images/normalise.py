@@ -10,11 +10,21 @@ import warnings
 
 import numpy as np
 
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, as_real
 
 # How images may have been prepared for a network: as they are, to mean 0 and deviation 1; or
 # compressed first.
 NORMALISATIONS = ("image", "compressed")
+
+
+def _check(image: object, name: str) -> Array:
+    """The image as an array of real numbers with pixels, (H, W) or (C, H, W)."""
+    values = as_real(image, name)
+    if values.size == 0:
+        raise ValueError(f"{name}: has no pixels (shape {values.shape})")
+    if values.ndim not in (2, 3):
+        raise ValueError(f"{name} must be (H, W) or (C, H, W), got shape {values.shape}")
+    return values
 
 
 def mean_and_std(image: Array, rows: int = 1024) -> tuple[float, float]:
@@ -33,10 +43,16 @@ def mean_and_std(image: Array, rows: int = 1024) -> tuple[float, float]:
         Mean and deviation, computed in float64; the deviation of a constant image is given as 1,
         so that subtracting and dividing makes it 0. NaN or infinite where the pixels are.
 
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, and an image without pixels.
+
     Notes
     -----
     Blocks are merged by their means and squared deviations, which loses no digits to a large mean.
     """
+    image = _check(image, "image")
     image = image[None] if image.ndim == 2 else image
     mean, std, low, high = _moments(image, rows, 0)
     if low == high:
@@ -83,9 +99,9 @@ def normalise(image: Array, name: str = "image") -> Array:
     Raises
     ------
     ValueError
-        For an image without pixels, NaN or infinity.
+        For other shapes and dtypes, an image without pixels, NaN or infinity.
     """
-    values = np.asarray(image)
+    values = as_real(image, name)
     mean, std = check_values(values, name)
     out = np.empty(values.shape, np.float32)
     for top in range(0, values.shape[-2], 256):  # a large page in float64 would be a burden
@@ -112,11 +128,9 @@ def check_values(image: Array, name: str) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        For an image without pixels, NaN or infinity.
+        For other shapes and dtypes, an image without pixels, NaN or infinity.
     """
-    if image.size == 0:
-        raise ValueError(f"{name}: has no pixels (shape {image.shape})")
-    mean, std = mean_and_std(image)
+    mean, std = mean_and_std(_check(image, name))
     if not np.isfinite(mean) or not np.isfinite(std):
         raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
     if image.min() == image.max():
@@ -153,11 +167,9 @@ def compress(image: Array, name: str = "image") -> Array:
     Raises
     ------
     ValueError
-        For an image without pixels, NaN or infinity.
+        For other shapes and dtypes, an image without pixels, NaN or infinity.
     """
-    values = np.asarray(image, np.float64)
-    if values.size == 0:
-        raise ValueError(f"{name}: has no pixels (shape {values.shape})")
+    values = _check(image, name).astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
     low, high = np.percentile(values, (LOWEST, HIGHEST))

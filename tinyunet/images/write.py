@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet._files import atomic_write
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, as_real
 from tinyunet.images.names import FileName
 
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
@@ -87,7 +87,7 @@ class StackWriter:
 
         if self._open is None:
             raise ValueError(f"{self.path}: the stack is closed")
-        page = np.asarray(page)
+        page = as_real(page, f"{self.path}: page {self.count}")
         colour = page.ndim == 3 and page.shape[-1] == 3
         if not (page.ndim == 2 or colour) or page.size == 0:
             raise ValueError(f"{self.path}: page {self.count} is {page.shape}: wanted (H, W)")
@@ -113,14 +113,11 @@ class StackWriter:
             page = page.astype(np.uint8)
             wanted = page.dtype if self.dtype is None else wanted
         self.dtype = _checked_dtype(wanted)
-        if self.dtype.kind in "ui" and page.dtype != self.dtype:
-            info, low, high = np.iinfo(self.dtype), page.min(), page.max()
-            # NaN fails the comparison too
-            if not (info.min <= low and high <= info.max) or (page != np.floor(page)).any():
-                raise ValueError(
-                    f"{self.path}: page {self.count} holds {page.dtype} values from {low:g} to "
-                    f"{high:g}, which {self.dtype} cannot hold"
-                )
+        if page.dtype != self.dtype and not _fits(page, self.dtype):
+            raise ValueError(
+                f"{self.path}: page {self.count} holds {page.dtype} values from {page.min():g} to "
+                f"{page.max():g}, which {self.dtype} cannot hold"
+            )
         return page.astype(self.dtype, copy=False)
 
     def close(self) -> None:
@@ -150,6 +147,19 @@ class StackWriter:
             self.close()
         else:
             self.abort()
+
+
+def _fits(page: Array, dtype: np.dtype) -> bool:
+    """Whether `dtype` holds a page: whole numbers exactly, floats rounded but not to infinity."""
+    low, high = page.min().item(), page.max().item()
+    if dtype.kind in "ui":
+        info = np.iinfo(dtype)
+        # NaN fails the comparison too
+        return bool(info.min <= low and high <= info.max and (page == np.floor(page)).all())
+    if page.dtype.kind in "ui":
+        return max(-low, high) <= 2 ** (np.finfo(dtype).nmant + 1)
+    with np.errstate(over="ignore"):
+        return bool((np.isfinite(page.astype(dtype)) == np.isfinite(page)).all())
 
 
 def _checked_dtype(dtype: Any) -> np.dtype:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, as_real
 from tinyunet.nn.unet import UNet
 
 LARGEST_AVERAGE = 8
@@ -36,9 +36,8 @@ def check_image(net: UNet, image: Array) -> Array:
     ValueError
         For all else.
     """
-    image = np.asanyarray(image)
-    if image.dtype.kind not in "buif":
-        raise ValueError(f"image must hold real numbers, got dtype {image.dtype}")
+    as_real(image, "image")
+    image = np.asanyarray(image)  # a memory map stays one: see `check_out`
     if image.ndim == 2:
         image = image[None]
     if image.ndim != 3 or image.size == 0:

@@ -47,7 +47,8 @@ def check_crop_shapes(skip_shape: tuple, shape: tuple) -> None:
     ValueError
         Where the batches differ or the skip is smaller than the map.
     """
-    if skip_shape[0] != shape[0] or skip_shape[2] < shape[2] or skip_shape[3] < shape[3]:
+    are_maps = len(skip_shape) == len(shape) == 4
+    if not are_maps or skip_shape[0] != shape[0] or any(skip_shape[i] < shape[i] for i in (2, 3)):
         raise ValueError(f"skip {skip_shape} cannot be cropped to x {shape}")
 
 

@@ -40,10 +40,13 @@ def _check(logits: Array, labels: Array, weight_map: Array | None = None) -> Non
 def _log_softmax(logits: Array) -> Array:
     """Return log p. Subtracting the largest logit first changes nothing but keeps exp in range."""
     xp = array_module(logits)
+    if logits.dtype.kind != "f":  # differences of unsigned numbers would wrap
+        logits = logits.astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
 
 
+@operation()
 def softmax(logits: Array) -> Array:
     """Return the probabilities of the classes at every pixel.
 

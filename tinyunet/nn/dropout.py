@@ -8,8 +8,10 @@ Lesson: lessons/05a-forward-and-backward.md.
 import numpy as np
 
 from tinyunet.arrays import Array, array_module
+from tinyunet.nn.operation import operation
 
 
+@operation()
 def dropout(x: Array, rate: float, rng: np.random.Generator) -> tuple[Array, Array | None]:
     """Zero a random share of the values, and scale up the others.
 
@@ -39,10 +41,12 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> tuple[Array, Arr
     if rate == 0:
         return x, None
     keep = rng.random(x.shape, dtype="float32") >= rate
-    mask = array_module(x).asarray(keep) * x.dtype.type(1 / (1 - rate))
+    real = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)  # 1 / (1 − rate) is a fraction
+    mask = array_module(x).asarray(keep) * real.type(1 / (1 - rate))
     return x * mask, mask
 
 
+@operation()
 def dropout_backward(dy: Array, cache: Array | None) -> Array:
     """Return the gradient of `dropout`'s input.
 

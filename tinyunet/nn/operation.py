@@ -5,7 +5,8 @@ was written for one processor computes the same faster, for some arguments only.
 the two together: it asks the implementations registered for the function, in order, whether they
 support these arguments. The first that does is called; if none does, the text below the decorator
 runs. The text never names an implementation: all of them stand in one table,
-tinyunet/backends/dispatch.py, and without that folder every operation is its text.
+tinyunet/backends/dispatch.py, and without that folder every operation is its text. Arguments that
+are annotated as arrays are taken for arrays before that, and refused unless they hold real numbers.
 
 Inside `with plain():` nothing stands in, which is how each kernel is tested against the text.
 Lesson: lessons/14-fast-on-a-cpu.md.
@@ -16,8 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import Parameter, signature
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
+
+from tinyunet.arrays import Array, as_real
+
+_ARRAYS = (Array, Array | None)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -53,17 +60,32 @@ def operation(
     """
 
     def decorate(text: Callable[P, R]) -> Callable[P, R]:
+        parameters = signature(text).parameters
+
         @wraps(text)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            given: list = [*map(_as_argument, parameters.values(), args), *args[len(parameters) :]]
+            named: dict = {k: _as_argument(parameters.get(k), v) for k, v in kwargs.items()}
             if check is not None:
-                check(*args, **kwargs)
-            faster = find_implementation(run, *args, **kwargs)
-            return text(*args, **kwargs) if faster is None else faster(*args, **kwargs)
+                check(*given, **named)
+            faster = find_implementation(run, *given, **named)
+            return text(*given, **named) if faster is None else faster(*given, **named)
 
         _implementations[run] = []
         return run
 
     return decorate
+
+
+def _as_argument(parameter: Parameter | None, value: Any) -> Any:
+    """The value; where the parameter is an array, as one of real numbers."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value  # nearly always
+    if parameter is None or parameter.name == "cache" or parameter.annotation not in _ARRAYS:
+        return value
+    if value is None and parameter.annotation is not Array:
+        return None
+    return as_real(value, parameter.name)
 
 
 def register(implementation: Implementation) -> None:

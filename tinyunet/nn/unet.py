@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyunet import geometry
 from tinyunet._workspace import Workspace
-from tinyunet.arrays import Array, Device, select_device, to_numpy
+from tinyunet.arrays import Array, Device, as_real, select_device, to_numpy
 from tinyunet.nn.architecture import check_architecture, unet_layers
 from tinyunet.nn.conv2d import conv2d, conv2d_backward
 from tinyunet.nn.cross_entropy import softmax
@@ -292,9 +292,9 @@ class UNet:
 
     def _validate_input(self, x: Array) -> Array:
         """Return x on this network's device and in its dtype, or say what does not fit."""
+        x = as_real(x, "x")
         if x.ndim != 4 or x.shape[1] != self.in_channels:
-            wanted = f"(N, {self.in_channels}, H, W)"
-            raise ValueError(f"x must be {wanted} for this network: got {x.shape}")
+            raise ValueError(f"x must be (N, {self.in_channels}, H, W) here: got {x.shape}")
         geometry.check_size(x.shape[2], self.depth, "height")
         geometry.check_size(x.shape[3], self.depth, "width")
         return self.device.asarray(x, dtype=self.dtype)

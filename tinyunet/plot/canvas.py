@@ -52,6 +52,8 @@ def save_figure(figure: Any, path: str | os.PathLike, dpi: int = 110) -> Path:
     Path
         `path`.
     """
+    # 4.6 inches of 110 dots are 505.99…, which some versions of matplotlib cut down to 505.
+    figure.set_size_inches([(round(dpi * size) + 0.01) / dpi for size in figure.get_size_inches()])
     with atomic_write(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi)
     return Path(path)

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, as_real
+from tinyunet.images.instances import check_labels
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -56,10 +57,24 @@ def colour_labels(labels: Array, table: Array | None = None) -> Array:
     -------
     array, shape (H, W, 3), uint8
         The picture.
+
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, fractions and negative numbers.
     """
+    labels = _check_map(labels)
     table = colour_table() if table is None else table
     places = np.where(labels > 0, (labels.astype(np.int64) - 1) % (len(table) - 1) + 1, 0)
     return table[places]
+
+
+def _check_map(labels: object) -> Array:
+    """The labels as an array (H, W) of whole numbers, none negative."""
+    array = check_labels(labels)
+    if array.ndim != 2:
+        raise ValueError(f"labels must be (H, W), got shape {array.shape}")
+    return array
 
 
 def find_contours(labels: Array, width: int = 1) -> Array:
@@ -77,7 +92,13 @@ def find_contours(labels: Array, width: int = 1) -> Array:
     -------
     array, shape (H, W), bool
         True on contours. The edge of the image is none.
+
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, fractions and negative numbers.
     """
+    labels = _check_map(labels)
     inner = labels > 0
     contours = np.zeros(labels.shape, bool)
     for _ in range(width):
@@ -105,10 +126,21 @@ def stretch(image: Array) -> Array:
     -------
     array, shape (H, W, 3), uint8
         The picture.
+
+    Raises
+    ------
+    ValueError
+        For other shapes and dtypes, an image without pixels, NaN or infinity.
     """
+    image = as_real(image, "image")
+    if image.ndim not in (2, 3) or image.size == 0:
+        raise ValueError(f"image must be (H, W) or (C, H, W) with pixels, got shape {image.shape}")
+    if not np.isfinite(image).all():
+        raise ValueError("image must be finite, got NaN or infinity")
     if image.ndim == 3:
         image = np.moveaxis(image, 0, 2) if len(image) == 3 else image.mean(axis=0)
-    values = image.astype(np.float32)
+    fits = max(-float(image.min()), float(image.max())) <= float(np.finfo(np.float32).max)
+    values = image.astype(np.float32 if fits else np.float64)
     low, high = np.percentile(values, [0.5, 99.5])
     if high <= low:  # little to see beside much of one value, as of a few cells on black
         low, high = float(values.min()), float(values.max())
@@ -139,8 +171,9 @@ def draw_contours(image: Array, labels: Array, table: Array | None = None, width
     Raises
     ------
     ValueError
-        For an image and labels of unequal sizes.
+        As `stretch` and `find_contours` do, and for an image and labels of unequal sizes.
     """
+    image, labels = as_real(image, "image"), _check_map(labels)
     if image.shape[-2:] != labels.shape:
         raise ValueError(f"labels are {labels.shape}, the image is {image.shape[-2:]}")
     picture = stretch(image)

@@ -9,7 +9,7 @@ Lesson: `lessons/13-touching-cells.md`.
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.images.instances import check_labels
+from tinyunet.images.instances import check_labels, find_instances
 
 RIM, CORE = 1, 2
 
@@ -41,7 +41,7 @@ def core_classes(labels: object, share: float = 0.5) -> Array:
     cells = check_labels(labels)
     if cells.ndim != 2:
         raise ValueError(f"labels must be (H, W), got shape {cells.shape}")
-    values, numbers = np.unique(np.append(0, cells.ravel()), return_inverse=True)
+    values, numbers = np.unique(np.append(cells.dtype.type(0), cells.ravel()), return_inverse=True)
     numbers = numbers[1:].reshape(cells.shape)
     classes = (cells != 0).astype(np.uint8) * RIM
     for number, box in enumerate(find_objects(numbers), 1):
@@ -77,10 +77,10 @@ def near_two(labels: object, distance: int = 3) -> Array:
 
     if distance < 1:
         raise ValueError(f"distance must be at least 1 pixel, got {distance!r}")
-    cells = np.asarray(check_labels(labels)).astype(np.int64)
+    cells = find_instances(labels, instances=True).astype(np.int64)
     y, x = np.mgrid[-distance : distance + 1, -distance : distance + 1]
     disc = x * x + y * y <= distance * distance + 1
-    nobody = np.iinfo(np.int64).max
+    nobody = 2**40  # above every number, and exact in the doubles that SciPy's filters compute with
     highest = maximum_filter(cells, footprint=disc)
     lowest = minimum_filter(np.where(cells == 0, nobody, cells), footprint=disc)
     return (highest > 0) & (lowest != highest) & (lowest != nobody)

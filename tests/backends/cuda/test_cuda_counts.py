@@ -1,6 +1,8 @@
 """Operations, bytes and memory of a step, against counts by hand."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +77,25 @@ def test_floors_are_milliseconds():
     assert step.floors(1e6, 1e5, winograd=False) == (8.0, 3.0)
 
 
+def test_bounds_are_those_of_the_card_that_was_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3] / "benchmarks"))
+    from ladder_gpu import print_bounds
+
+    monkeypatch.setenv("GPU_LOGS", str(tmp_path))
+    print_bounds(4, 188)
+    assert "bounds on" not in capsys.readouterr().out  # nobody has measured this card
+    rates = {"copy": 1e12, "float32": 1e13, "tf32": 2e13, "bf16": 4e13}
+    facts = {"card": "Some Card 9000", "multiprocessors": 7, "rates": rates}
+    (tmp_path / "machine.json").write_text(json.dumps(facts), encoding="utf-8")
+    print_bounds(4, 188)
+    said = capsys.readouterr().out
+    step = count_step(188, base_channels=4)
+    assert said.count("  bounds on Some Card 9000, ") == 4
+    assert f"tf32, direct       {step.direct / 2e10:6.2f} ms arithmetic" in said
+    assert "H100" not in said
+    assert "H200" not in said
+
+
 def test_the_paper_step_by_known_numbers():
     step = count_step(572)
     # 300.9 GFLOP forward (twice the multiplications), three times that but for the first dx
@@ -87,7 +108,8 @@ def test_memory_of_a_step_by_hand():
     # the loss's labels, weights and gradient; then dm, v and u of a layer's backward pass, 36 each
     # on 32 tiles, of which one is there.
     step = count_training_step(6, 1, 1)
-    assert gpu_memory.step_bytes(6, 1, 1) == 2 * 4 * 24 + WORKSPACE + step.peak
+    assert gpu_memory.step_bytes(6, 1, 1) == 2 * 4 * 24 + WORKSPACE + step.reserved
+    assert step.reserved >= step.peak
     assert step.peak > 4 * (36 + 16 + 4 + 2 * 4 + 4 + 4 + 2 * 4 + 2 * 36 * 32)
     assert step.live == 0  # nothing is kept by the path itself once the step is over
 

@@ -1,9 +1,12 @@
-"""The first call on a GPU, rehearsed below the stand-in with three failures planted.
+"""Both calls on a GPU, rehearsed below the stand-in, the first with three failures planted.
 
 A source that does not compile, a kernel that hangs, a kernel that writes beyond an array: the
-summary names each, and the other parts have run. `pytest -m slow -s` shows it.
+summary names each, and the other parts have run. `pytest -m slow -s` shows it. In the second call
+every part ends well, and the ladder's bounds are those of the card that it runs on.
 """
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,3 +77,40 @@ def test_the_others_have_run(summary):
     others = ["machine", *(f"compile-{name}.cu" for name in ("winograd", "direct", "bf16"))]
     assert [summary[name] for name in others] == ["ok"] * 4
     assert "NOT RUN" not in "".join(summary.values())
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """({part: how it ended}, {part: what it said}) of gpu_second.py with tiny sizes."""
+    out = tmp_path_factory.mktemp("second")
+    kept = os.environ.get("TINYUNET_STAND_IN")  # as in test_cuda_stand_in.py
+    environment = stand_in.environment(Path(kept or tmp_path_factory.mktemp("stand-in")))
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_second.py"), "--out", str(out)]
+    command += ["--small", "--part-seconds", "600", "--seconds", "1800"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    text = (out / "second-summary.txt").read_text(encoding="utf-8")
+    print(text)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with tarfile.open(out / "second.tar.gz") as tar:
+        files = [name for name in tar.getnames() if "." in name]
+        said = {name: tar.extractfile(name).read().decode() for name in files}
+    lines = [line.split(maxsplit=3) for line in text.splitlines()[1:]]
+    return {part: ended for part, _, _, ended in lines}, said
+
+
+def test_every_part_of_the_second_call_ends_well(second):
+    ended, said = second
+    parts = {"machine", "ladder-64", "profile-ours", "ladder-16", "ladder-16-284", "predict"}
+    assert parts <= set(ended)
+    assert set(ended.values()) == {"ok"}
+    assert {"second/machine.json", "second/ladder-2-188.json"} <= set(said)
+
+
+def test_the_ladder_holds_its_bounds_against_the_card_it_runs_on(second):
+    _, said = second
+    (ladder,) = (text for name, text in said.items() if name.endswith("-ladder-64.txt"))
+    (machine,) = (text for name, text in said.items() if name.endswith("-machine.txt"))
+    card = json.loads(said["second/machine.json"])["card"]
+    assert card in machine
+    assert ladder.count(f"  bounds on {card}, ") == 4
+    assert "graph" in ladder

@@ -19,6 +19,7 @@ from tinyunet.backends.cuda.sources import SOURCES, signatures
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import gpu_count  # noqa: E402
 import gpu_resources  # noqa: E402
 
 TARGETS = (75, 80, 86, 89, 90, 100, 120)  # Turing, Ampere (twice), Ada, Hopper, Blackwell (twice)
@@ -73,6 +74,43 @@ def test_nothing_spills_through_cupy(target, tmp_path):
     reported = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert set(reported) == set(signatures())
     assert "stack 0, spills 0" in done.stdout
+
+
+NO_DISASSEMBLER = shutil.which("nvcc") is None or gpu_resources.find_nvdisasm() is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NO_DISASSEMBLER, reason="nvcc and nvdisasm are not both installed")
+def test_a_product_on_tensor_cores_costs_no_more_instructions():
+    """The table of the estimates is the machine code's; another release may differ by a few."""
+    found = gpu_resources.loops_of(90)
+    assert set(found) == set(gpu_count.LOOPS)
+    for kernel, (instructions, matrix) in gpu_count.LOOPS.items():
+        assert found[kernel][1] == matrix, kernel
+        assert found[kernel][0] <= 1.05 * instructions, kernel
+
+
+LISTING = """
+.text.conv_one:
+.L_x_0:
+        /*0000*/                   IADD3 R1, R1, 1, RZ ;
+.L_x_1:
+        /*0010*/                   HMMA.1688.F32.TF32 R4, R8, R12, R4 ;
+        /*0020*/               @P0 BRA `(.L_x_2) ;
+        /*0030*/                   HMMA.1688.F32.TF32 R4, R8, R12, R4 ;
+.L_x_2:
+        /*0040*/              @!P0 BRA `(.L_x_1) ;
+        /*0050*/               @P1 BRA `(.L_x_0) ;
+.L_x_3:
+        /*0060*/                   BRA `(.L_x_3);
+.text.copy:
+.L_x_4:
+        /*0000*/              @!P0 BRA `(.L_x_4) ;
+"""
+
+
+def test_a_listing_is_read():
+    assert gpu_resources.loops_in(LISTING) == {"conv_one": (4, 2)}
 
 
 def test_a_report_is_read():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tinyunet.backends.cuda import launch
 from tinyunet.backends.cuda.launch import DTYPES
 from tinyunet.backends.cuda.sources import FOLDER, SOURCES, Parameter, signatures, source
 
@@ -62,6 +63,17 @@ def test_every_source_compiles_for_every_generation(name, tmp_path):
             "no CUDA compiler: nvcc is not on the path, and NVRTC (nvidia-cuda-nvrtc-cu12 or "
             "nvidia-cuda-nvrtc-cu13) is not installed"
         )
+
+
+def test_cupy_flushes_denormals_and_so_do_we_where_we_compile_ourselves():
+    """Numbers below 1.2e-38 become 0: said once, where the options are."""
+    text = Path(launch.__file__).read_text(encoding="utf-8")
+    assert text.count("-ftz=true") == 1
+    spec = importlib.util.find_spec("cupy")
+    if spec is None:
+        pytest.skip("CuPy is not installed")
+    compiler = Path(spec.origin).parent / "cuda" / "compiler.py"
+    assert "options += ('-ftz=true',)" in compiler.read_text(encoding="utf-8")
 
 
 def test_a_source_with_an_error_does_not_compile(tmp_path, monkeypatch):

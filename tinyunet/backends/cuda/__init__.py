@@ -16,6 +16,7 @@
 | `graph_step.py` | a training step as a CUDA graph |
 | `drawn.py` | drop-out's numbers for a recorded step |
 | `memory.py` | what a step takes, and the largest tile |
+| `pool.py` | CuPy's memory pool, counted with its holes |
 | `report.py` | which GPUs are there, for `tinyunet info` |
 | `sources.py` | the CUDA C sources and their signatures |
 """

@@ -17,6 +17,7 @@ import numpy as np
 from tinyunet import nn
 from tinyunet.backends.cuda.launch import Gpu
 from tinyunet.backends.cuda.operations import running_on
+from tinyunet.backends.cuda.pool import Block, Pool
 from tinyunet.backends.cuda.sources import signatures
 from tinyunet.nn.operation import with_kernels
 from tinyunet.nn.precision import precision as use_precision
@@ -48,6 +49,8 @@ class Launch(NamedTuple):
 class CountingGpu(Gpu):
     """Notes down every launch in `launches`; `live` and `peak` are bytes of its arrays.
 
+    `reserved` are the bytes that CuPy's pool takes from a GPU for them.
+
     Parameters
     ----------
     compute_capability : int, optional
@@ -59,6 +62,12 @@ class CountingGpu(Gpu):
         self.compute_capability = compute_capability
         self.launches: list[Launch] = []
         self.live = self.peak = 0
+        self._pool = Pool()
+
+    @property
+    def reserved(self) -> int:
+        """Bytes that CuPy's pool would have taken for all arrays so far, holes included."""
+        return self._pool.total
 
     def empty(self, *shape: int, dtype: type = np.float32) -> np.ndarray:
         """Return an array that has an address and cannot be written: it takes no memory."""
@@ -66,11 +75,12 @@ class CountingGpu(Gpu):
         promised = np.frombuffer(mmap.mmap(-1, max(size, 1), **READ_ONLY), np.uint8, size)
         self.live += size
         self.peak = max(self.peak, self.live)
-        weakref.finalize(promised, self._free, size)
+        weakref.finalize(promised, self._free, size, self._pool.take(size))
         return promised.view(dtype).reshape(shape)
 
-    def _free(self, size: int) -> None:
+    def _free(self, size: int, block: Block) -> None:
         self.live -= size
+        self._pool.give_back(block)
 
     def counts(self) -> Counter:
         """Return {kernel: its launches}."""
@@ -152,7 +162,7 @@ def count_training_step(
     Returns
     -------
     CountingGpu
-        With all launches of the step, and its peak of memory beside parameters and velocities.
+        With all launches of the step, and its memory beside parameters and velocities.
 
     Raises
     ------

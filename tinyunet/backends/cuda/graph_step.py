@@ -14,6 +14,7 @@ Copies start from pinned memory, so that they run beside the GPU's work and the 
 loss stays on the GPU until somebody asks for its value. Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
+import sys
 import warnings
 
 import numpy as np
@@ -70,12 +71,20 @@ class GraphStep:
             self._stream, self._reading = (xp.cuda.Stream(non_blocking=True) for _ in range(2))
             self._pool = xp.cuda.MemoryPool()
             self._workspace = self._pool.malloc(WORKSPACE)
-            self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
-            self._rate = xp.zeros(1, np.float32)
+            with xp.cuda.using_allocator(self._pool.malloc):
+                self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
+                self._rate = xp.zeros(1, np.float32)
             self._stages = [_Stage(xp, self._shapes) for _ in range(2)]
         self._last_rate = None
         self._graph, self._loss = None, None
         self._steps, self._can_record = 0, not is_plain()
+
+    def __del__(self):
+        """Give all memory back: with a pool CuPy frees neither its blocks nor what outlives it."""
+        if hasattr(self, "_loss") and not sys.is_finalizing():
+            del self._graph, self._loss, self._inputs, self._rate, self._workspace
+            with self.net.device.current():
+                self._pool.free_all_blocks()
 
     @property
     def memory(self):

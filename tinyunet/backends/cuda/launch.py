@@ -178,6 +178,11 @@ class CupyGpu(Gpu):
         finally:
             self._is_blocking = before
 
+    def scalar(self, value):
+        """As above, in memory that lives on: not in the pool of whoever asks for it first."""
+        with self.xp.cuda.using_allocator(self.xp.get_default_memory_pool().malloc):
+            return super().scalar(value)
+
     def working_in(self, workspace):
         """Return a context manager: within it cuBLAS works in that memory and in no other."""
         return self._cublas.working_in(workspace)

@@ -23,14 +23,15 @@ def step_bytes(
 ):
     """Return about how many bytes of GPU memory a training step on square tiles takes.
 
-    Parameters and velocities, cuBLAS's workspace, and all arrays of a step at its peak; in the
-    precision in force unless another is named.
+    Parameters and velocities, cuBLAS's workspace, and what CuPy's pool takes for the arrays of a
+    step; in the precision in force unless another is named. Drop-out's masks, a few maps of the
+    lowest level, are not among them.
     """
     walk = unet_layers(in_channels, n_classes, depth, base_channels)
     learned = 4 * sum(layer.n_params for layer in walk)
     shape = (depth, base_channels, in_channels, n_classes, batch)
     step = count_training_step(size, *shape, precision or current_precision())
-    return 2 * learned + WORKSPACE + step.peak
+    return 2 * learned + WORKSPACE + step.reserved
 
 
 def largest_tile(free_bytes, *architecture, at_most=LARGEST):
@@ -40,7 +41,7 @@ def largest_tile(free_bytes, *architecture, at_most=LARGEST):
     """
     sizes = list(geometry.legal_sizes(*architecture[:1] or (5,), at_most))
     first_misfit, end = 0, len(sizes)
-    while first_misfit < end:  # a larger tile never takes less
+    while first_misfit < end:  # a larger tile hardly ever takes less; what is returned fits
         middle = (first_misfit + end) // 2
         if step_bytes(sizes[middle], *architecture) > SPARE * free_bytes:
             end = middle
