@@ -28,6 +28,12 @@ def conv2d(x, weight, bias, stride=1):
 """
 
 
+def box(browser, selector):
+    """Where an element is on the screen."""
+    script = "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()"
+    return browser.execute_script(script, selector)
+
+
 def test_a_reader_changes_a_block_and_solves_an_exercise(browser, address):
     url, mine = address
     browser.get(url.replace("index.html", "lessons/01-valid-convolution.html"))
@@ -45,6 +51,10 @@ def test_a_reader_changes_a_block_and_solves_an_exercise(browser, address):
     # Changed: another number comes out.
     press(browser, second, "Edit")
     wait(browser, f"document.querySelector('{second} .cm-content')", "editor")
+    parts = (second, f"{second} .cm-editor", f"{second} .block-bar")
+    block, editor, bar = (box(browser, part) for part in parts)
+    assert editor["width"] > 0.97 * block["width"]  # not narrowed by the buttons, which are below
+    assert bar["top"] >= editor["bottom"]
     write(browser, second, "print('changed to', 6 * 7)\n")
     press(browser, second, "Run")
     wait(browser, f"{output}?.includes('changed to 42')", "output of the changed block")
