@@ -65,6 +65,7 @@ JOBS = (
     Job("no intensity", {"intensity": False}),
     Job("no drop-out", {"dropout": 0.0}),
     Job("rate 0.001", {"lr": 0.001}),
+    Job("rate 0.0005", {"lr": 0.0005}),
     Job("rate 0.004", {"lr": 0.004}),
     Job("500 steps", {"steps": 500}),
     Job("1000 steps", {"steps": 1000}),
