@@ -1,9 +1,10 @@
 """How many channels of the study's networks are dead: 0 at every pixel, after their ReLU.
 
-    python lessons/runs/dead_units.py train-volume.tif --out RUNS
+    python lessons/runs/dead_units.py train-volume.tif train-labels.tif --out RUNS
 
 From the project's root; RUNS is the folder that `study.py` wrote. Writes dead_units.json beside
-this file: for each run the dead channels, all channels, and the V_Rand of its slices left out.
+this file: for each run the dead channels, all channels, and the V_Rand of its slices left out; and
+for the first steps of the setting "all", seed by seed, how many channels were dead after them.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lessons.runs.study import JOBS, LEFT_OUT, folder_of
+from lessons.runs.study import JOBS, LEFT_OUT, SEEDS, folder_of
 
 HERE = Path(__file__).parent
 
@@ -36,13 +37,32 @@ def dead_channels(net, images):
     return int((~alive).sum()), alive.size
 
 
+def first_steps(dataset, images, seed):
+    """Return {step: dead channels} of the first steps of the setting "all"."""
+    from tinyunet import SGD, UNet
+    from tinyunet.training.step import DirectStep
+    from tinyunet.training.tiles import draw_tile, prepare_slices
+
+    settings = JOBS[0].settings(seed)
+    slices = prepare_slices(dataset.subset(range(JOBS[0].slices)), settings)
+    shape = (1, 2, settings.depth, settings.base_channels)
+    net = UNet(*shape, settings.dropout, seed, device="cpu")
+    step, found = DirectStep(net, SGD(net.params, settings.lr, settings.momentum)), {}
+    for number in range(1, 201):
+        step(draw_tile(slices, settings, number))
+        if number in (10, 50, 100, 200):
+            found[number] = dead_channels(net, images)[0]
+    return found
+
+
 def main():
     """Read the command line, count, write dead_units.json."""
     from tinyunet import load_network
-    from tinyunet.images import normalise, open_stack
+    from tinyunet.images import normalise, open_stack, read_pair
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("images", help="stack")
+    parser.add_argument("labels", help="stack of labels")
     parser.add_argument("--out", required=True, help="folder of the study's runs")
     options = parser.parse_args()
     stack = open_stack(options.images)
@@ -56,8 +76,11 @@ def main():
                 scores = json.loads((folder / "study.json").read_text(encoding="utf-8"))
                 rand = round(scores["left out"]["v_rand_thinned"], 4)
                 found[f"{job.name}, seed {seed}"] = [*dead_channels(net, images), rand]
-    text = json.dumps(found, indent=1)
+    dataset = read_pair(options.images, options.labels)
+    early = {f"seed {seed}": first_steps(dataset, images, seed) for seed in SEEDS}
+    text = json.dumps({"runs": found, "first steps": early}, indent=1)
     (HERE / "dead_units.json").write_text(text + "\n", encoding="utf-8")
+    print(early)
     for name, (dead, channels, rand) in found.items():
         print(f"{name:40} {dead:4} of {channels:4} dead   V_Rand {rand:.3f}")
 

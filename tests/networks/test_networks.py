@@ -190,7 +190,8 @@ def test_what_is_typed_goes_before_the_card(dots, tmp_path, capsys):
 def test_rims_and_cores_are_cells_and_no_classes(dots, tmp_path, capsys):
     image = tiny_arrays()[0][0]
     net = UNet(1, 3, depth=2, base_channels=4, dropout=0, seed=3, device="cpu")
-    net.params["out.bias"] -= np.log(predict_tiled(net, normalise(image))).mean(axis=(1, 2))
+    net.normalisation = "image"
+    net.params["out.bias"] -= np.log(predict_tiled(net, image)).mean(axis=(1, 2))
     save_weights(cards.FOLDER / "dots.safetensors", net)
     recipe = {"function": "cores_to_cells", "settings": {"threshold": 0.6, "min_size": 3}}
     card = CARD | {"postprocessing": recipe}
@@ -200,7 +201,7 @@ def test_rims_and_cores_are_cells_and_no_classes(dots, tmp_path, capsys):
     flags = [word for flag, name in places for word in (flag, tmp_path / name)]
     assert predict(dots, tmp_path / "i.png", *flags) == 0
     assert "of all pixels: class 0 " in capsys.readouterr().out
-    p = predict_tiled(net, normalise(image))
+    p = predict_tiled(net, image)
     cells = cores_to_cells(p, threshold=0.6, min_size=3)
     assert cells.max() > 1
     assert np.array_equal(tifffile.imread(tmp_path / "c.tif"), cells)
