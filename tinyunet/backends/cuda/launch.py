@@ -214,6 +214,6 @@ class CupyGpu(Gpu):
             yield
             if self._is_blocking:
                 self.synchronize()
-        except Exception as error:
+        except Exception as error:  # CUDA, cuBLAS and the compiler each have their own
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise KernelError(f"{what} failed: {lines[0]}") from error
