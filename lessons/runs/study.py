@@ -61,6 +61,8 @@ JOBS = (
     Job("borders, classes not balanced", {"balance": False}),
     Job("constant rate", {"decay": 0.0}),
     Job("rate falls all the way", {"decay": 1.0}),
+    Job("momentum grows", {"momentum_warmup": 300}),
+    Job("momentum grows, rate 0.004", {"momentum_warmup": 300, "lr": 0.004}),
     Job("no rotation", {"rotation": False}),
     Job("no intensity", {"intensity": False}),
     Job("no drop-out", {"dropout": 0.0}),

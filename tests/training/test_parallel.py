@@ -44,15 +44,15 @@ def files(run):
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_do_what_one_process_does_that_averages_their_gradients(tmp_path, size):
-    ended = train_ranks(size, tmp_path / "run", val=None)
+    ended = train_ranks(size, tmp_path / "run", val=None, momentum_warmup=7)
     assert ended[0].steps == 12
     assert ended[1:] == [None] * (size - 1)
-    settings = tiny()
+    settings = tiny(momentum_warmup=7)
     slices = prepare_slices(tiny_dataset(), settings)
     net = UNet(1, 2, 2, 2, settings.dropout, settings.seed, device="cpu")
     sgd, losses, generator = SGD(net.params, settings.lr, settings.momentum), [], net.rng
     for step in range(1, settings.steps + 1):
-        found = []
+        sgd.momentum, found = settings.momentum_at(step), []
         for rank in range(size):
             seeds = settings.seed, step, rank, 1
             net.rng = np.random.default_rng(seeds) if rank else generator

@@ -18,6 +18,7 @@ def test_the_defaults_are_the_papers_or_documented():
         "steps": 2000,
         "lr": 0.002,
         "momentum": 0.99,
+        "momentum_warmup": 0,
         "decay": 0.0,
         "seed": 0,
         "val": None,
@@ -60,6 +61,8 @@ def test_the_defaults_are_the_papers_or_documented():
         ("lr", float("nan"), "^learning rate nan is not a positive number$"),
         ("momentum", 1, r"^momentum 1 is not in \[0, 1\)$"),
         ("momentum", -1e-9, r"^momentum -1e-09 is not in \[0, 1\)$"),
+        ("momentum_warmup", -1, "^momentum_warmup -1 is not at least 0 steps$"),
+        ("momentum_warmup", 0.5, "^momentum_warmup 0.5 is not a whole number$"),
         ("decay", -0.1, r"^decay -0.1 is not in \[0, 1\]$"),
         ("decay", 1.1, r"^decay 1.1 is not in \[0, 1\]$"),
         ("decay", float("nan"), r"^decay nan is not in \[0, 1\]$"),
@@ -129,6 +132,22 @@ def test_with_a_decay_the_steps_count_too():
     assert tiny(decay=0.5).differences(tiny(decay=0.5, steps=99)) == ["steps: 12, not 99"]
 
 
+def test_the_momentums_memory_grows_in_a_straight_line():
+    growing = tiny(momentum=0.9, momentum_warmup=9)
+    memory = [1 / (1 - growing.momentum_at(step)) for step in range(1, 12)]
+    assert memory == pytest.approx([2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10])
+    assert growing.momentum_at(10) == 0.9
+    assert tiny(momentum=0.9, momentum_warmup=0).momentum_at(1) == 0.9
+    assert tiny(momentum=0.0, momentum_warmup=5).momentum_at(1) == 0.0
+    assert tiny(momentum=0.99, momentum_warmup=300).momentum_at(1) == pytest.approx(1 - 1 / 1.33)
+
+
+def test_settings_of_runs_before_the_growing_momentum_have_none():
+    values = tiny().to_dict()
+    del values["momentum_warmup"]
+    assert Settings.from_dict(values).momentum_warmup == 0
+
+
 def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
     falling = tiny(lr=1.0, steps=10, decay=0.4)
     rates = [falling.lr_at(step) for step in range(1, 11)]
@@ -146,7 +165,7 @@ def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
 def test_every_setting_but_the_steps_counts(name):
     other = {**TINY, "elastic": True, "rotation": True, "intensity": True, "weight_map": True}
     other |= {"w0": 10.0, "sigma": 5.0, "border": 2, "precision": "float32", "decay": 0.0}
-    other |= {"max_zoom": 1.0, "balance": True, "ranks": 1}
+    other |= {"max_zoom": 1.0, "balance": True, "ranks": 1, "momentum_warmup": 0}
     fraction = 1.125 if name == "max_zoom" else 0.125
     value = other[name]
     other[name] = {bool: False, int: value, float: fraction}.get(type(value))

@@ -213,5 +213,5 @@ class Pages:
         for index in self.chosen:
             name = f"{self.stack.path}: slice {self.stack.names[index]}"
             self.image = self.stack.page(index)
-            check_values(self.image, name)
+            check_values(self.image, name, empty="there is nothing in it to find")
             yield self.image

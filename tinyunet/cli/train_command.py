@@ -51,6 +51,12 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
             ("--tile", "tile", int, "pixels along a side of a tile; larger is better and slower"),
             ("--lr", "lr", float, "learning rate; a smaller one if the loss becomes NaN or flat"),
             ("--momentum", "momentum", float, "share of the last step's direction that is kept"),
+            (
+                "--momentum-warmup",
+                "momentum_warmup",
+                int,
+                "steps over which the momentum grows to it",
+            ),
             ("--decay", "decay", float, "share of the steps, at the end, with a falling rate"),
             ("--seed", "seed", int, "of weights, drop-out and tiles"),
         ),

@@ -110,8 +110,10 @@ def normalise(image: Array, name: str = "image") -> Array:
     return out
 
 
-def check_values(image: Array, name: str) -> tuple[float, float]:
-    """Refuse an image that cannot be normalised, and warn of one that normalising leaves empty.
+def check_values(
+    image: Array, name: str, empty: str = "it cannot be normalised and is taken as 0"
+) -> tuple[float, float]:
+    """Refuse an image that is none, and warn of one in which all pixels are equal.
 
     Parameters
     ----------
@@ -119,6 +121,8 @@ def check_values(image: Array, name: str) -> tuple[float, float]:
         (H, W) or (C, H, W), any real dtype.
     name : str
         For messages.
+    empty : str
+        What the warning says of an image whose pixels are all equal.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def check_values(image: Array, name: str) -> tuple[float, float]:
         raise ValueError(f"{name}: holds NaN or infinity: wanted finite numbers")
     if image.min() == image.max():
         warnings.warn(
-            f"{name}: every pixel is {mean:g}: it cannot be normalised and is taken as 0",
+            f"{name}: every pixel is {mean:g}: {empty}",
             stacklevel=3,
         )
     return mean, std

@@ -70,7 +70,7 @@ def follow(
             while not ending:
                 step += 1
                 tile = feed.next_tile()
-                optimiser.lr = mine.lr_at(step)
+                optimiser.lr, optimiser.momentum = mine.lr_at(step), mine.momentum_at(step)
                 net.rng = np.random.default_rng((mine.seed, step, ranks.rank, 1))  # drop-out
                 loss = float(take_step(tile))
                 done, stop.signal = decide(False, stop.signal, ranks)

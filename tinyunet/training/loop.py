@@ -201,6 +201,7 @@ class _Run:
         """Learn from `tile`; on a GPU this only begins here."""
         self.progress.step += 1
         self.optimiser.lr = self.settings.lr_at(self.progress.step)
+        self.optimiser.momentum = self.settings.momentum_at(self.progress.step)
         self._started.append((self.progress.step, self.take_step(tile), tile))
 
     def _read_losses(self, late: int) -> Iterator[tuple[int, float]]:

@@ -24,6 +24,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # True is no number here, though Python
 _FORMER_NAMES = {"base": "base_channels", "rate": "lr", "grey": "intensity"}
 # Settings that came later, and what runs before them did.
 _CAME_LATER = {"balance": True, "max_zoom": 1.0, "ranks": 1}
+_CAME_LAST = {"momentum_warmup": 0}
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +46,8 @@ class Settings:
     lr, momentum : float
         Learning rate and momentum of SGD. With momentum 0.99 a learning rate moves the parameters
         as a hundred times that rate does without.
+    momentum_warmup : int
+        Steps over which the momentum grows to `momentum`; 0: it is whole from the first step on.
     decay : float
         Share of the steps, at the end, over which the learning rate falls in a straight line to 0.
     seed : int
@@ -82,6 +85,7 @@ class Settings:
     steps: int = 2000
     lr: float = 0.002
     momentum: float = 0.99
+    momentum_warmup: int = 0
     decay: float = 0.0
     seed: int = 0
     val: tuple[int, int] | None = None
@@ -121,6 +125,8 @@ class Settings:
             raise ValueError(f"learning rate {self.lr} is not a positive number")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum {self.momentum} is not in [0, 1)")
+        if self.momentum_warmup < 0:
+            raise ValueError(f"momentum_warmup {self.momentum_warmup} is not at least 0 steps")
         if not 0 <= self.decay <= 1:
             raise ValueError(f"decay {self.decay} is not in [0, 1]")
         if self.seed < 0:
@@ -161,6 +167,30 @@ class Settings:
         left = self.steps - step + 1  # this one included: the last rate is small, not 0
         return self.lr * min(1.0, left / falling) if falling else self.lr
 
+    def momentum_at(self, step: int) -> float:
+        """Return the momentum of a step.
+
+        The first gradients of a new network are many times larger than those that follow. With
+        momentum 0.99 they would be carried on for a hundred steps, and ReLUs die of it
+        (lessons/11-training.md). So the memory, ``1 / (1 - momentum)`` steps, grows in a straight
+        line from 1 step, which is no momentum, to its whole length.
+
+        Parameters
+        ----------
+        step : int
+            1 to `steps`.
+
+        Returns
+        -------
+        float
+            `momentum`, or less of it in the first `momentum_warmup` steps.
+        """
+        if step > self.momentum_warmup:
+            return self.momentum
+        longest = 1 / (1 - self.momentum)
+        memory = 1 + (longest - 1) * step / self.momentum_warmup
+        return 1 - 1 / memory
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold.
 
@@ -194,8 +224,9 @@ class Settings:
             For a setting that is missing or unknown, and for a value that is not accepted.
         """
         values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
-        if not _CAME_LATER.keys() & values.keys():  # one alone was lost, it does not come later
-            values |= _CAME_LATER
+        for later in (_CAME_LATER, _CAME_LAST):
+            if not later.keys() & values.keys():  # one alone was lost, it does not come later
+                values |= later
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in values]
         unknown = [str(name) for name in values if name not in names]

@@ -36,11 +36,10 @@ def _batch(rng, shape=SHAPE):
     return rng.standard_normal(shape, dtype=np.float32), labels, weights
 
 
-def _train_plainly(net, batches, rates):
+def _train_plainly(net, batches, rates, momenta=(0.9,) * 9):
     """Return the losses of steps that are done one by one."""
     sgd, losses, to = SGD(net.params, 0.05, 0.9), [], net.device.asarray
-    for (x, labels, weights), rate in zip(batches, rates, strict=True):
-        sgd.lr = rate
+    for (x, labels, weights), sgd.lr, sgd.momentum in zip(batches, rates, momenta, strict=False):
         logits, cache = net.forward(x, train=True)
         loss, loss_cache = nn.softmax_cross_entropy(logits, to(labels), to(weights))
         losses.append(float(loss))
@@ -65,13 +64,13 @@ def test_recorded_steps_equal_steps_done_one_by_one(rng, dropout, precision):
         pytest.skip("the same again")
     one_by_one = _net(dropout=dropout)
     batches = [_batch(rng) for _ in range(4)]
-    rates = [0.05, 0.05, 0.02, 0.02]
+    rates, momenta = [0.05, 0.05, 0.02, 0.02], [0.5, 0.7, 0.7, 0.9]
     with use_precision(precision):
-        expected = _train_plainly(one_by_one, batches, rates)
+        expected = _train_plainly(one_by_one, batches, rates, momenta)
         step = _graph_step(dropout=dropout)
         losses = []
-        for batch, rate in zip(batches, rates, strict=True):
-            step.optimiser.lr = rate
+        sgd = step.optimiser
+        for batch, sgd.lr, sgd.momentum in zip(batches, rates, momenta, strict=True):
             losses.append(step.step(*batch))
     assert step.replays == 3  # all but the first
     assert [float(loss) for loss in losses] == expected  # each loss is kept, though read only now

@@ -3,7 +3,7 @@
 A step of a small network is hundreds of launches of a few microseconds each, and Python needs
 longer than that to ask for one. A graph is asked for once a step. It replays the very addresses it
 recorded, so everything that changes from step to step lies in fixed places: the tile, its labels
-and weights, the numbers that drop-out draws and the learning rate are copied there before a replay,
+and weights, the numbers that drop-out draws, learning rate and momentum are copied there before it,
 and the memory in between belongs to a pool that nobody else uses.
 
     first step      run as usual: compiles the kernels and fills the pool
@@ -50,8 +50,8 @@ class GraphStep:
 
     `step(x, labels, weights, drawn)` does the forward, the loss, the backward and the update;
     where recording is not supported it does them one by one, after one warning. `replays` tells
-    how many steps came from the graph. The learning rate may change between steps; what else was
-    true when the step was recorded stays: the precision, the momentum, and which arrays hold the
+    how many steps came from the graph. Learning rate and momentum may change between steps; what
+    else was true when the step was recorded stays: the precision, and which arrays hold the
     parameters and velocities (copy into them, do not replace them). Raises ValueError for a
     network that is not float32 on a GPU.
     """
@@ -73,16 +73,16 @@ class GraphStep:
             self._workspace = self._pool.malloc(WORKSPACE)
             with xp.cuda.using_allocator(self._pool.malloc):
                 self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
-                self._rate = xp.zeros(1, np.float32)
+                self._rates = xp.zeros(2, np.float32)  # learning rate, momentum
             self._stages = [_Stage(xp, self._shapes) for _ in range(2)]
-        self._last_rate = None
+        self._last_rates = None
         self._graph, self._loss = None, None
         self._steps, self._can_record = 0, not is_plain()
 
     def __del__(self):
         """Give all memory back: with a pool CuPy frees neither its blocks nor what outlives it."""
         if hasattr(self, "_loss") and not sys.is_finalizing():
-            del self._graph, self._loss, self._inputs, self._rate, self._workspace
+            del self._graph, self._loss, self._inputs, self._rates, self._workspace
             with self.net.device.current():
                 self._pool.free_all_blocks()
 
@@ -121,9 +121,11 @@ class GraphStep:
     def _send(self, given):
         """Start the copies into the fixed inputs, through the stage used two steps ago."""
         self._stages[self._steps % 2].send(given, self._inputs, self._stream)
-        if self.optimiser.lr != self._last_rate:
-            self._last_rate = self.optimiser.lr
-            self._rate.fill(self._last_rate)
+        rates = self.optimiser.lr, self.optimiser.momentum
+        if rates != self._last_rates:
+            self._last_rates = rates
+            for place, rate in enumerate(rates):
+                self._rates[place : place + 1].fill(rate)
 
     def _run(self):
         """Do the step, from the graph if there is one, and return the loss's array."""
@@ -175,7 +177,8 @@ class GraphStep:
             dlogits = nn.softmax_cross_entropy_backward(loss_cache)
             grads = net.backward(dlogits, cache, consume=True)
             sgd = self.optimiser
-            nn.momentum_update(sgd.params, sgd.velocity, grads, self._rate, sgd.momentum)
+            lr, momentum = self._rates[:1], self._rates[1:]
+            nn.momentum_update(sgd.params, sgd.velocity, grads, lr, momentum)
         return loss
 
 

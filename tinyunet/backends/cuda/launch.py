@@ -22,6 +22,7 @@ DTYPES = {
     "unsigned": np.uint32,
 }
 LARGEST = 2**31 - 1  # kernels count with 32-bit integers inside a map or a row of tiles
+KEPT_SCALARS = 4  # an update takes two: the learning rate, which may change, and the momentum
 
 
 class Gpu:
@@ -29,7 +30,7 @@ class Gpu:
 
     def __init__(self, xp):
         self.xp = xp
-        self._scalar = None  # (value, array) of the last `scalar`
+        self._scalars = {}  # of the last few values: arrays of one number
 
     def empty(self, *shape, dtype=np.float32):
         """Return an uninitialised row-major array of `shape`."""
@@ -37,9 +38,11 @@ class Gpu:
 
     def scalar(self, value):
         """Return an array of one float32; asked for the same value again, the same array."""
-        if self._scalar is None or self._scalar[0] != value:
-            self._scalar = value, self.xp.full(1, value, np.float32)
-        return self._scalar[1]
+        if value not in self._scalars:
+            if len(self._scalars) == KEPT_SCALARS:
+                del self._scalars[next(iter(self._scalars))]  # the oldest
+            self._scalars[value] = self.xp.full(1, value, np.float32)
+        return self._scalars[value]
 
     def current(self):
         """Return a context manager for work on this device; nothing to do where there is one."""

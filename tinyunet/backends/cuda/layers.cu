@@ -208,21 +208,22 @@ struct Parameters {
 
 // nn.momentum_update:
 // v <- momentum v + g;  p <- p - rate v, for all parameters in one launch. 256 threads a block,
-// 4096 numbers a block. `rate` is read from memory so that a captured graph can change it.
+// 4096 numbers a block. `rate` and `momentum` are read from memory so that a captured graph can
+// change them.
 extern "C" __global__ void __launch_bounds__(256) momentum_update(
-    Parameters all, int count, const float* rate, float momentum) {
+    Parameters all, int count, const float* rate, const float* momentum) {
     int k = 0;
     while (k + 1 < count && all.first_block[k + 1] <= (int)blockIdx.x) k++;
     const int start = ((int)blockIdx.x - all.first_block[k]) * 4096;
     const int stop = min(start + 4096, all.size[k]);
     float *p = all.p[k], *v = all.v[k];
-    const float *g = all.g[k], step = rate[0];
+    const float *g = all.g[k], step = rate[0], kept = momentum[0];
     for (int i = start + (int)threadIdx.x; i < stop; i += 4 * blockDim.x) {
         float velocity[4], parameter[4];
 #pragma unroll
         for (int j = 0; j < 4; j++) {  // all loads first, so that memory serves them together
             const int at = min(i + j * (int)blockDim.x, stop - 1);
-            velocity[j] = momentum * v[at] + g[at];
+            velocity[j] = kept * v[at] + g[at];
             parameter[j] = p[at] - step * velocity[j];
         }
 #pragma unroll

@@ -116,7 +116,8 @@ def softmax_cross_entropy(gpu, logits, labels, weights):
 def momentum_update(gpu, params, velocity, grads, rate, momentum):
     """Do v ← momentum·v + g, p ← p − rate·v for three lists of arrays, in place, in one launch.
 
-    `rate` is an array of one float32 on the device, so that a captured graph sees it change.
+    `rate` and `momentum` are arrays of one float32 on the device, so that a captured graph sees
+    them change.
     Raises ValueError unless the arrays of a parameter are float32, row-major and of one size.
     """
     for p, v, g in zip(params, velocity, grads, strict=True):

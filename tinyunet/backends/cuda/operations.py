@@ -261,15 +261,14 @@ def softmax_cross_entropy_backward(cache):
 def momentum_update(params, velocity, grads, lr, momentum):
     """As `nn.momentum_update`, all parameters in one launch.
 
-    `lr` is a number, or an array of one float32 on the device.
+    `lr` and `momentum` are numbers, or arrays of one float32 on the device.
     """
     gpu = gpu_of(next(iter(params.values())))
     lists = [[arrays[name] for name in params] for arrays in (params, velocity, grads)]
     with gpu.current():
         lists[2] = [gpu.contiguous(g) for g in lists[2]]
-        if isinstance(lr, float | int):
-            lr = gpu.scalar(lr)
-        layers.momentum_update(gpu, *lists, lr, momentum)
+        numbers = (gpu.scalar(n) if isinstance(n, float | int) else n for n in (lr, momentum))
+        layers.momentum_update(gpu, *lists, *numbers)
 
 
 def _check_filters(x, weight, bias):

@@ -79,7 +79,8 @@ def run_float32(gpu, _):
     last = _numbers(gpu, 2, 3, 1, 1)
     logits = _there_and_back(gpu, POINTWISE, up, last, bias[:2])
     layers.softmax_cross_entropy(gpu, logits, gpu.xp.zeros((1, 4, 4), np.int32), None)
-    layers.momentum_update(gpu, [weight], [weight.copy()], [weight.copy()], gpu.scalar(0.1), 0.9)
+    rates = gpu.scalar(0.1), gpu.scalar(0.9)
+    layers.momentum_update(gpu, [weight], [weight.copy()], [weight.copy()], *rates)
 
 
 def run_tensor_cores(gpu, precision):
