@@ -25,15 +25,18 @@ def test_a_window_farther_away_than_32_bits_reach_is_the_same_mirrored_image(bod
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not sparse there")
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(
-    ("argument", "dtype"), [("image", "u1"), ("labels", "u1"), ("weight_map", "f4")]
+    ("argument", "dtype", "expected"),
+    [
+        ("image", "u1", [114, 118, 122]),
+        ("labels", "u1", [116, 120, 124]),  # half way: the larger index
+        ("weight_map", "f4", [114, 118, 122]),
+    ],
 )
-def test_an_axis_may_have_more_pixels_than_32_bits_count(tmp_path, argument, dtype, axis):
-    """In a sparse file: it holds as many bytes on the disk as were written, which is four."""
-    shape, centre = [1, 1], [0.0, 0.0]
-    shape[axis], centre[axis] = 2**32 + 9, 2**32 + 5
+def test_an_axis_may_have_more_pixels_than_32_bits_count(tmp_path, argument, dtype, expected, axis):
+    """A ramp of eleven pixels, read half way between them, in a file that is sparse before it."""
+    shape, centre, size = [1, 1], [0.0, 0.0], [1, 1]
+    shape[axis], centre[axis], size[axis] = 2**32 + 12, 2**32 + 5.5, 3
     long = np.memmap(tmp_path / "long", dtype, "w+", shape=tuple(shape))
-    long.reshape(-1)[2**32 + 4 : 2**32 + 8] = 3, 5, 7, 9
-    window = [1, 1]
-    window[axis] = 3
-    got = apply_transform(Transform(tuple(window), tuple(centre)), **{argument: long})
-    assert getattr(got, argument).ravel().tolist() == [3, 5, 7]
+    long.reshape(-1)[2**32 + 1 :] = 100 + 4 * np.arange(11)
+    got = apply_transform(Transform(tuple(size), tuple(centre)), **{argument: long})
+    assert getattr(got, argument).ravel().tolist() == expected

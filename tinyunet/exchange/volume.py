@@ -21,7 +21,7 @@ from tinyunet import geometry
 from tinyunet._files import atomic_write
 from tinyunet.exchange._libraries import needs
 from tinyunet.exchange.ome_zarr import Volume, create_volume, open_volume
-from tinyunet.inference.predict import mean_and_std
+from tinyunet.images.normalise import mean_and_std_of_rows
 from tinyunet.inference.tiling import plan_axis, read_window
 from tinyunet.nn import UNet
 from tinyunet.nn.memory import prediction_memory
@@ -204,7 +204,7 @@ def _statistics(job: Job, plane: Any, place: tuple[int, ...]) -> tuple[float, fl
     file = Path(job.target) / MARKS / ("plane-" + "-".join(map(str, place)) + ".json")
     if not file.exists():
         with atomic_write(file) as temporary:
-            temporary.write_text(json.dumps(mean_and_std(plane)), encoding="utf-8")
+            temporary.write_text(json.dumps(mean_and_std_of_rows(plane)), encoding="utf-8")
     mean, std = json.loads(file.read_text(encoding="utf-8"))
     return mean, std
 
