@@ -181,6 +181,9 @@ def predict_block(job: Job, block: Block) -> str:
     str
         The block's mark, which exists from now on.
     """
+    mark = Path(job.target) / MARKS / block.mark
+    if mark.exists():  # dask asks again for all that a worker had answered which died since
+        return block.mark
     net, volume = _network(job.weights, job.device, job.one_thread), _open(job.source)
     plane: Any = volume.plane(block.place)  # slices like an array
     mean, std = (0.0, 1.0) if net.normalisation is None else _statistics(job, plane, block.place)
@@ -195,7 +198,7 @@ def predict_block(job: Job, block: Block) -> str:
     answer = probabilities[1] if net.n_classes == 2 else probabilities.argmax(axis=0)
     where = (*block.place, slice(top, top + height), slice(left, left + width))
     needs("zarr").open_group(job.target, mode="r+")["0"][where] = answer
-    (Path(job.target) / MARKS / block.mark).touch()
+    mark.touch()
     return block.mark
 
 
