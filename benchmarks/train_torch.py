@@ -4,8 +4,9 @@
         --val 20:24 --no-elastic --no-rotation --no-intensity --no-weight-map
 
 Takes the options of `tinyunet train` and writes a log.csv of the same form and the last weights, so
-that the two runs can be laid side by side and `tinyunet predict` takes both. PyTorch computes forward, gradients and updates; tiles and validation are
-tinyunet's, so that both networks see and are judged by the same.
+that the two runs can be laid side by side and `tinyunet predict` takes both. PyTorch computes
+forward, gradients and updates; tiles and validation are tinyunet's, so that both networks see and
+are judged by the same.
 """
 
 import copy

@@ -21,8 +21,8 @@ import numpy as np
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
 VALIDATION, LEFT_OUT = range(20, 24), range(16, 20)
-# A narrow U of four levels: its tile is mostly output, so it sees most pixels a minute. Nothing that
-# the package might give another default is left to it.
+# A narrow U of four levels: its tile is mostly output, so it sees most pixels a minute. All is
+# said, so that another default of the package changes nothing.
 COMMON = {"depth": 4, "base_channels": 8, "tile": 284, "steps": 2000}
 COMMON |= {"lr": 0.02, "momentum": 0.9, "momentum_warmup": 300, "decay": 0.3}
 PAPERS = {"lr": 0.002, "momentum": 0.99, "momentum_warmup": 0}  # whole from the first step on
