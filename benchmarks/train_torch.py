@@ -1,11 +1,12 @@
-"""The same training run in PyTorch: the same tiles, first weights, drop-out and rate.
+"""The same training run in PyTorch: the same tiles, first weights, drop-out, rates and momenta.
 
     python benchmarks/train_torch.py IMAGES LABELS --out RUN-TORCH --base 16 --steps 1500 \\
         --val 20:24 --no-elastic --no-rotation --no-intensity --no-weight-map
 
-Takes the options of `tinyunet train` and writes a log.csv of the same form, so that the two runs
-can be laid side by side. PyTorch computes forward, gradients and updates; tiles and validation are
-tinyunet's, so that both networks see and are judged by the same.
+Takes the options of `tinyunet train` and writes a log.csv of the same form and the last weights, so
+that the two runs can be laid side by side and `tinyunet predict` takes both. PyTorch computes
+forward, gradients and updates; tiles and validation are tinyunet's, so that both networks see and
+are judged by the same.
 """
 
 import copy
@@ -22,6 +23,7 @@ from tinyunet.cli.train_command import said
 from tinyunet.images import read_pair
 from tinyunet.images.split import split
 from tinyunet.plot import plot_curves
+from tinyunet.training.checkpoint import save_weights
 from tinyunet.training.log import read_log
 from tinyunet.training.run_folder import RunFolder
 from tinyunet.training.settings import Settings
@@ -72,12 +74,15 @@ def main(argv):
         seed=settings.seed,
         device="cpu",
     )
+    net.normalisation = "image"
     peer = make_peer(net)
     optimiser = torch.optim.SGD(peer.parameters(), lr=settings.lr, momentum=settings.momentum)
     with RunFolder(arguments.out) as folder, TileFeed(training, settings) as feed:
         log = folder.open_log(0)
         with Progress(settings.steps) as bar:
             for number in range(1, settings.steps + 1):
+                now = {"lr": settings.lr_at(number), "momentum": settings.momentum_at(number)}
+                optimiser.param_groups[0].update(now)
                 loss = step(peer, optimiser, feed.next_tile())
                 found = None
                 if number % settings.val_every == 0 or number == settings.steps:
@@ -87,6 +92,7 @@ def main(argv):
                 log.flush()
                 bar.update(number, f"step {number}, loss {loss:.4f}")
     out = Path(arguments.out)
+    save_weights(out / "last.safetensors", net, tile=settings.tile, step=settings.steps)
     plot_curves(read_log(out / "log.csv"), out / "curves.png")
     log = read_log(out / "log.csv")
     rates = zip(log["val_pixel_error_rate"], log["step"], strict=True)

@@ -15,6 +15,8 @@ TINY = {
     "steps": 12,
     "lr": 0.01,
     "momentum": 0.9,
+    "momentum_warmup": 0,
+    "decay": 0.0,
     "val": (3, 4),
     "val_every": 5,
     "checkpoint_every": 3,
@@ -22,7 +24,8 @@ TINY = {
 }
 FLAGS = [
     *("--depth", "2", "--base", "2", "--dropout", "0.25", "--tile", "34", "--steps", "12"),
-    *("--lr", "0.01", "--momentum", "0.9", "--val", "3:4", "--val-every", "5"),
+    *("--lr", "0.01", "--momentum", "0.9", "--momentum-warmup", "0", "--decay", "0"),
+    *("--val", "3:4", "--val-every", "5"),
     *("--checkpoint-every", "3", "--seed", "7", "--device", "cpu"),
 ]
 

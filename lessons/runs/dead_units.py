@@ -4,7 +4,7 @@
 
 From the project's root; RUNS is the folder that `study.py` wrote. Writes dead_units.json beside
 this file: for each run the dead channels, all channels, and the V_Rand of its slices left out; and
-for the first steps of the setting "all", seed by seed, how many channels were dead after them.
+for the first steps of four settings, seed by seed, how many channels were dead after them.
 """
 
 import argparse
@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from lessons.runs.study import JOBS, LEFT_OUT, SEEDS, folder_of
 
 HERE = Path(__file__).parent
+EARLY = ("all", "momentum grows", "momentum 0.9", "momentum 0.9, grows")
 
 
 def dead_channels(net, images):
@@ -37,20 +38,22 @@ def dead_channels(net, images):
     return int((~alive).sum()), alive.size
 
 
-def first_steps(dataset, images, seed):
-    """Return {step: dead channels} of the first steps of the setting "all"."""
+def first_steps(job, dataset, images, seed):
+    """Return {step: dead channels} of the first steps of a setting."""
     from tinyunet import SGD, UNet
     from tinyunet.training.step import DirectStep
     from tinyunet.training.tiles import draw_tile, prepare_slices
 
-    settings = JOBS[0].settings(seed)
-    slices = prepare_slices(dataset.subset(range(JOBS[0].slices)), settings)
+    settings = job.settings(seed)
+    slices = prepare_slices(dataset.subset(range(job.slices)), settings)
     shape = (1, 2, settings.depth, settings.base_channels)
     net = UNet(*shape, settings.dropout, seed, device="cpu")
-    step, found = DirectStep(net, SGD(net.params, settings.lr, settings.momentum)), {}
-    for number in range(1, 201):
+    optimiser, found = SGD(net.params, settings.lr, settings.momentum), {}
+    step = DirectStep(net, optimiser)
+    for number in range(1, 301):
+        optimiser.momentum = settings.momentum_at(number)
         step(draw_tile(slices, settings, number))
-        if number in (10, 50, 100, 200):
+        if number in (10, 50, 100, 300):
             found[number] = dead_channels(net, images)[0]
     return found
 
@@ -77,10 +80,15 @@ def main():
                 rand = round(scores["left out"]["v_rand_thinned"], 4)
                 found[f"{job.name}, seed {seed}"] = [*dead_channels(net, images), rand]
     dataset = read_pair(options.images, options.labels)
-    early = {f"seed {seed}": first_steps(dataset, images, seed) for seed in SEEDS}
+    early = {
+        job.name: {f"seed {seed}": first_steps(job, dataset, images, seed) for seed in SEEDS}
+        for job in JOBS
+        if job.name in EARLY
+    }
     text = json.dumps({"runs": found, "first steps": early}, indent=1)
     (HERE / "dead_units.json").write_text(text + "\n", encoding="utf-8")
-    print(early)
+    for name, seeds in early.items():
+        print(f"{name:22} {seeds}")
     for name, (dead, channels, rand) in found.items():
         print(f"{name:40} {dead:4} of {channels:4} dead   V_Rand {rand:.3f}")
 

@@ -69,7 +69,7 @@ def test_options_stand_in_groups_with_their_defaults(commands):
         *("validation and checkpoints", "machine and output", "examples"),
     ]
     flat = " ".join(text.split())
-    assert "learning rate; a smaller one if the loss becomes NaN or flat (0.002)" in flat
+    assert "learning rate; a smaller one if the loss becomes NaN or flat (0.02)" in flat
     assert "--no-grey" not in text  # hidden, for command lines of version 1.0
     assert "leave the recipe's" not in text
 

@@ -430,7 +430,7 @@ def test_another_number_of_threads_changes_nothing(data, tmp_path):
     """Started with one thread, stopped, gone on with two: the same bytes as with two all along."""
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one processor: there is no other number of threads")
-    wide = ["--depth", "2", "--base", "16", "--tile", "68", "--device", "cpu"]
+    wide = ["--depth", "2", "--base", "16", "--tile", "68", "--device", "cpu", "--decay", "0"]
 
     def state_of(run, *parts):
         for threads, steps in parts:

@@ -64,7 +64,7 @@ def train(
     progress : bool, optional
         Whether there is a bar on stderr.
     **settings
-        Those of `Settings`: ``steps=3000, base_channels=16, lr=0.002, …``.
+        Those of `Settings`: ``steps=3000, base_channels=16, lr=0.01, …``.
 
     Returns
     -------

@@ -144,7 +144,7 @@ def test_operations_and_bytes_of_single_launches():
     update = step.launches[-1]
     assert update.kernel == "momentum_update"
     learned = sum(p.weights + p.out_channels for p in layers(188, base_channels=8))
-    assert update.bytes == 4 + 20 * learned
+    assert update.bytes == 4 + 4 + 20 * learned
 
 
 def test_the_largest_tile_that_fits():
