@@ -146,7 +146,9 @@ def write_large(folder, options):
     for i in range(options.side):
         page[i] = np.roll(row, 31 * i)
     page.flush()
-    save_weights(folder / "net.safetensors", UNet(depth=2, base_channels=2, device="cpu"))
+    net = UNet(depth=2, base_channels=2, device="cpu")
+    net.normalisation = "image"  # as a training leaves it: the page is read for its mean first
+    save_weights(folder / "net.safetensors", net)
 
 
 def measure_large(folder, options):

@@ -50,6 +50,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         net = UNet(base_channels=options.base, seed=1, device="cpu")
+        net.normalisation = "image"  # as a training leaves it: planes of mean 0 and deviation 1
         save_weights(folder / "net.safetensors", net)
         source = write_volume(folder / "in.zarr", options.size, options.planes)
         begun = time.perf_counter()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -109,30 +110,49 @@ def test_a_run_that_is_started_again_does_what_is_left(weights, tmp_path, rng, m
         predict_volume(weights, source, tmp_path / "out.zarr", 92)
 
 
-def _die_once(flag):
-    """Kill this worker process the first time that it is asked to."""
-    if not os.path.exists(flag):
-        open(flag, "x").close()
-        os.kill(os.getpid(), signal.SIGKILL)
+def _slowly():
+    """Let this process take a fifth of a second longer for a block, so that there is a middle."""
+    real = volumes.predict_block
+
+    def predict_block(job, block):
+        time.sleep(0.2)
+        return real(job, block)
+
+    volumes.predict_block = predict_block
 
 
-def test_a_killed_worker_costs_its_blocks_only(weights, tmp_path, rng):
+def test_a_worker_killed_in_the_middle_costs_no_block_that_was_written(weights, tmp_path, rng):
+    """Of two processes, the one that has computed more is killed after 5 of 12 blocks."""
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     stack = rng.integers(0, 255, (2, 70, 101)).astype("uint8")
     source = _ome(tmp_path / "in.zarr", stack, "zyx")
-    flag = str(tmp_path / "died")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        client = distributed.Client(cluster)
-        killer = client.submit(_die_once, flag, pure=False)
+    marks, written, killed = tmp_path / "out.zarr" / MARKS, {}, []
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        processes = client.run(os.getpid)
+        client.run(_slowly)
+
+        def kill(done, _):
+            if done == 5:
+                held = {address: len(keys) for address, keys in client.has_what().items()}
+                written.update((m.name, m.stat().st_mtime_ns) for m in marks.glob("?-*-*"))
+                killed.append(max(held, key=held.get))
+                assert held[killed[0]] > 1
+                os.kill(processes[killed[0]], signal.SIGKILL)
+
+        address = cluster.scheduler_address
         told = predict_volume(
-            weights, source, tmp_path / "out.zarr", 84, scheduler=cluster.scheduler_address
+            weights, source, tmp_path / "out.zarr", 84, scheduler=address, progress=kill
         )
-        killer.result()
-        client.close()
-    assert os.path.exists(flag)
+        assert processes[killed[0]] not in client.run(os.getpid).values()
     assert told["computed"] == told["blocks"] == 12
+    assert 5 <= len(written) < 12
+    assert {name: (marks / name).stat().st_mtime_ns for name in written} == written
+    print(f"\nkilled {killed[0]}, with {len(written)} of 12 blocks written: none written again")
     out = open_volume(tmp_path / "out.zarr").array
     for k, image in enumerate(stack):
         np.testing.assert_array_equal(out[k], _expected(weights, image, 84)[1])

@@ -73,6 +73,13 @@ def test_a_core_grows_in_its_own_part_only():
     np.testing.assert_array_equal(grow_within(cores, parts), [[4, 4, 4, 0, 9, 9, 0, 12]])
 
 
+def test_cores_keep_numbers_beyond_32_bits():
+    cores = np.array([[2**33 + 4, 0, 0, 0, 0, 7, 0, 0]])
+    parts = np.array([[1, 1, 1, 0, 2, 2, 0, 3]])
+    expected = [[2**33 + 4] * 3 + [0, 7, 7, 0, 2**33 + 7]]
+    np.testing.assert_array_equal(grow_within(cores, parts), expected)
+
+
 def test_numbers_that_differ_in_64_bits_are_two_objects():
     labels = np.array([[1, 1, 1, 2, 2, 2]] * 3)
     large = np.array([0, 2**60, 2**60 + 1], np.uint64)[labels]

@@ -21,7 +21,7 @@ from tinyunet import geometry
 from tinyunet._files import atomic_write
 from tinyunet.exchange._libraries import needs
 from tinyunet.exchange.ome_zarr import Volume, create_volume, open_volume
-from tinyunet.inference.predict import mean_and_std
+from tinyunet.images.normalise import mean_and_std_of_rows
 from tinyunet.inference.tiling import plan_axis, read_window
 from tinyunet.nn import UNet
 from tinyunet.nn.memory import prediction_memory
@@ -181,6 +181,9 @@ def predict_block(job: Job, block: Block) -> str:
     str
         The block's mark, which exists from now on.
     """
+    mark = Path(job.target) / MARKS / block.mark
+    if mark.exists():  # dask asks again for all that a worker had answered which died since
+        return block.mark
     net, volume = _network(job.weights, job.device, job.one_thread), _open(job.source)
     plane: Any = volume.plane(block.place)  # slices like an array
     mean, std = (0.0, 1.0) if net.normalisation is None else _statistics(job, plane, block.place)
@@ -195,7 +198,7 @@ def predict_block(job: Job, block: Block) -> str:
     answer = probabilities[1] if net.n_classes == 2 else probabilities.argmax(axis=0)
     where = (*block.place, slice(top, top + height), slice(left, left + width))
     needs("zarr").open_group(job.target, mode="r+")["0"][where] = answer
-    (Path(job.target) / MARKS / block.mark).touch()
+    mark.touch()
     return block.mark
 
 
@@ -204,7 +207,7 @@ def _statistics(job: Job, plane: Any, place: tuple[int, ...]) -> tuple[float, fl
     file = Path(job.target) / MARKS / ("plane-" + "-".join(map(str, place)) + ".json")
     if not file.exists():
         with atomic_write(file) as temporary:
-            temporary.write_text(json.dumps(mean_and_std(plane)), encoding="utf-8")
+            temporary.write_text(json.dumps(mean_and_std_of_rows(plane)), encoding="utf-8")
     mean, std = json.loads(file.read_text(encoding="utf-8"))
     return mean, std
 

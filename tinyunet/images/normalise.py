@@ -7,6 +7,7 @@ Shapes: (H, W) or (C, H, W); one mean and one deviation for all pixels and chann
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,24 @@ def mean_and_std(image: Array, rows: int = 1024) -> tuple[float, float]:
     Blocks are merged by their means and squared deviations, which loses no digits to a large mean.
     """
     image = _check(image, "image")
-    image = image[None] if image.ndim == 2 else image
+    return mean_and_std_of_rows(image[None] if image.ndim == 2 else image, rows)
+
+
+def mean_and_std_of_rows(image: Any, rows: int = 1024) -> tuple[float, float]:
+    """Mean and standard deviation of an image that need not be in memory, unchecked.
+
+    Parameters
+    ----------
+    image : array or what is read like one
+        (C, H, W), real; `image[:, top:bottom]` gives an array of these rows.
+    rows : int
+        So many rows are in memory at once.
+
+    Returns
+    -------
+    tuple of float
+        As `mean_and_std`.
+    """
     mean, std, low, high = _moments(image, rows, 0)
     if low == high:
         return float(low), 1.0
