@@ -3,7 +3,7 @@
 - "From [`file`](../file):" with the block below it is a quote, which knows its lines in the file;
 - a paragraph that is one link to interactive/NAME.html is that figure, framed;
 - links to files, and paths and names in backticks, lead to source pages and the API reference;
-- figures/NAME.svg becomes part of the page, so that it follows the theme;
+- figures/NAME.svg becomes part of the page, so that it follows the theme (drawn.py);
 - the exercises that name a lesson stand at its end.
 """
 
@@ -23,6 +23,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.osutil import relative_uri
 
+from lessons.book.docstrings import rewrite_docstring
+from lessons.book.drawn import ThemedFigures
 from lessons.book.excerpt import excerpt
 from lessons.book.project import (
     LESSON,
@@ -34,7 +36,6 @@ from lessons.book.project import (
     read_sources,
 )
 from lessons.book.stage import ROOT, anchor_of, title_of
-from lessons.book.theme import themed
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)(?:\(\))?")
@@ -240,52 +241,6 @@ class NameTransform(SphinxPostTransform):
         plain = {n for n in found if not re.search(r"\.(reference|backends|plain)\.", n)}
         found = plain or found
         return found.pop() if len(found) == 1 else None
-
-
-class ThemedFigures(SphinxPostTransform):
-    """figures/NAME.svg as part of the page: an image could not follow the page's theme."""
-
-    default_priority = 200
-    formats = ("html",)
-
-    def run(self):
-        for image in list(self.document.findall(nodes.image)):
-            if not image["uri"].endswith(".svg"):
-                continue
-            path = Path(self.env.srcdir) / image["uri"]
-            svg = themed(path.read_text(encoding="utf-8"), path.stem)
-            label = html.escape(image.get("alt", ""))
-            svg = svg.replace("<svg ", f'<svg class="drawn" role="img" aria-label="{label}" ', 1)
-            image.replace_self(nodes.raw("", svg, format="html"))
-
-
-def tables(text):
-    """Return a docstring with its Markdown tables as tables of reStructuredText."""
-
-    def table(match):
-        rows = [row.strip()[1:-1].split("|") for row in match[0].strip().split("\n")]
-        items = ("   * - " + "\n     - ".join(cell.strip() for cell in row) for row in rows)
-        first, _, *others = items  # the second row is the line below the head
-        return ".. list-table::\n   :header-rows: 1\n\n" + "\n".join([first, *others]) + "\n"
-
-    return re.sub(r"^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|(?:\n|\Z))+", table, text, flags=re.M)
-
-
-def _literal(match):
-    """Let what is set in below a paragraph be kept as it is."""
-    line = match[1]
-    if line.endswith("::"):
-        return match[0]
-    return f"{line}:\n\n" if line.endswith(":") else f"{line}\n\n::\n\n"
-
-
-def rewrite_docstring(app, what, name, obj, options, lines):
-    """Link the lessons that a docstring names; keep what is set in, and |x|, as they are."""
-    text = re.sub(r"(?<![`/\w])(lessons/\d\d[a-z]?-[\w-]+\.md)(?!`)", r"`\1`", "\n".join(lines))
-    text = tables(text)
-    text = re.sub(r"^(\S.*)\n\n(?= {4}\S)", _literal, text, flags=re.M)
-    text = re.sub(r"(?<!`)(`[^`\n]+`)(?=[\w²])", r"\1\ ", text)  # `size`²
-    lines[:] = re.sub(r"(?<![\w`\\])\|([^|\n`]+)\|(?!\w)", r"\|\1\|", text).split("\n")
 
 
 def read_project(app, env, docnames):

@@ -141,7 +141,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
 
 def test_docstrings_link_lessons_and_keep_what_is_set_in():
     pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
-    from lessons.book.extension import rewrite_docstring
+    from lessons.book.docstrings import rewrite_docstring
 
     def rewritten(text):
         lines = text.split("\n")
@@ -159,7 +159,7 @@ def test_docstrings_link_lessons_and_keep_what_is_set_in():
 
 def test_a_table_in_a_docstring_stays_a_table():
     pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
-    from lessons.book.extension import tables
+    from lessons.book.docstrings import tables
 
     assert tables("a\n\n| x | y |\n| --- | --- |\n| `a`, | |\n| `b` | c |\n\nb") == (
         "a\n\n.. list-table::\n   :header-rows: 1\n\n   * - x\n     - y\n   * - `a`,\n     - \n"

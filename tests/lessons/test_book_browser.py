@@ -106,6 +106,7 @@ def test_a_reload_finds_the_same_python(browser, address):
     wait(browser, "document.querySelector('#block-2 .run')", "blocks")
     press(browser, "#block-2", "Run")  # needs block 1, which this Python knows
     wait(browser, "document.querySelector('#block-2 .live-told').textContent === 'done'", "a run")
+    assert errors_of(browser) == []
 
 
 def test_a_figure_is_drawn_in_the_colours_of_the_page(browser, address):

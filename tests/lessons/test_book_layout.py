@@ -140,6 +140,56 @@ def test_no_code_and_no_formula_is_cut_off_at_any_width(browser, built):
     assert cut == {}
 
 
+SMALL = """
+  return [...document.querySelectorAll("svg.drawn")].flatMap((svg) => {
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    const size = (node) => parseFloat(getComputedStyle(node).fontSize) * scale;
+    // An exponent may be smaller than the number that it belongs to.
+    const sizes = [...svg.querySelectorAll("text")].map(
+      (text) => Math.max(size(text), ...[...text.querySelectorAll("tspan")].map(size)));
+    return Math.min(...sizes) < arguments[0] ? [svg.querySelector("g").id] : [];
+  });
+"""
+
+
+def test_figures_are_legible_at_every_width_and_no_page_scrolls_sideways(browser, built):
+    figures, small, wide = 0, {}, []
+    with screen(browser, 1280) as resize:
+        for page in sorted((built / "lessons").glob("[0-9]*.html")):
+            browser.get(page.as_uri())
+            wait(browser, "document.readyState === 'complete'", "page")
+            figures += len(browser.find_elements("css selector", "svg.drawn"))
+            for width, least in ((390, 8.9), (768, 7.5), (1280, 7.5)):  # CSS pixels
+                resize(width)
+                if found := browser.execute_script(SMALL, least):
+                    small[page.name, width] = found
+                browser.execute_script("window.scrollTo(1000, 0)")
+                if browser.execute_script("return window.scrollX"):
+                    wide.append((page.name, width))
+    assert figures > 40
+    assert small == {}
+    assert wide == []
+
+
+def test_a_wide_figure_is_scrolled_by_the_keyboard_on_a_narrow_screen_only(browser, built):
+    from selenium.webdriver import ActionChains, Keys
+
+    boxes = "[...document.querySelectorAll('.figure')]"
+    with screen(browser, 390) as resize:
+        browser.get((built / "lessons" / "05-the-u.html").as_uri())
+        wait(browser, f"{boxes}.some((box) => box.tabIndex === 0)", "figure to scroll")
+        browser.execute_script(f"{boxes}.find((box) => box.tabIndex === 0).focus()")
+        before = browser.execute_script("return document.activeElement.className")
+        assert before.split() == ["figure", "more-right"]
+        ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+        wait(browser, "document.activeElement.scrollLeft > 20", "scrolled figure", seconds=10)
+        wait(browser, "document.activeElement.matches('.more-left')", "mark", seconds=10)
+        assert browser.execute_script("return window.scrollX") == 0
+        resize(1280)
+        wait(browser, f"{boxes}.every((box) => box.tabIndex < 0)", "end of the stops", seconds=10)
+        assert browser.execute_script(f"return {boxes}.every((b) => b.className === 'figure')")
+
+
 def test_a_lesson_prints(browser, built, tmp_path):
     browser.get((built / "lessons" / "01-valid-convolution.html").as_uri())
     wait(browser, "document.querySelector('.katex')", "formulas")

@@ -73,6 +73,7 @@ NAMES = [
     "09-elastic-deformation",
     "10-overlap-tile",
     "11-training",
+    "11b-comparing-runs",
     "12-scores",
     "13-touching-cells",
     "14-fast-on-a-cpu",

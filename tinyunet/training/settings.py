@@ -173,7 +173,7 @@ class Settings:
 
         The first gradients of a new network are many times larger than those that follow. With
         momentum 0.99 they would be carried on for a hundred steps, and ReLUs die of it
-        (lessons/11-training.md). So the memory, ``1 / (1 - momentum)`` steps, grows in a straight
+        (lessons/11b-comparing-runs.md). So the memory, ``1 / (1 - momentum)`` steps, grows in a straight
         line from 1 step, which is no momentum, to its whole length.
 
         Parameters

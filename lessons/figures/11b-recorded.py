@@ -1,11 +1,11 @@
-"""Figure of lesson 11: the recorded runs, one of each kind, and how much each scatters."""
+"""Figure of lesson 11b: the recorded runs, one of each kind, and how much each scatters."""
 
 import numpy as np
 
 from lessons import drawing
 from lessons.page import computed
 
-lesson = computed("11")
+lesson = computed("11b")
 colours = [drawing.BLUE, drawing.ORANGE, drawing.GREEN, drawing.RED]
 fig, axes = drawing.figure(columns=3, width=10, height=3.6, width_ratios=[1.3, 1.3, 1])
 for place, ((run, found), colour) in enumerate(zip(lesson.scores.items(), colours, strict=True)):
@@ -28,4 +28,4 @@ axes[1].set(title="pixel error rate at 0.5, slices 20–23", xlabel="step", ylim
 names = [run.removeprefix("isbi-").replace("no-", "no\n") for run in lesson.scores]
 axes[2].set_xticks(range(4), names, size=8)
 axes[2].set(title="at the end, each slice", ylim=(0, 0.15), xlim=(-0.5, 3.5))
-drawing.save(fig, "11-recorded.svg")
+drawing.save(fig, "11b-recorded.svg")

@@ -1,4 +1,4 @@
-"""Figure of lesson 11: the weighted share of cell against the output, in training and left out."""
+"""Figure of lesson 11b: the weighted share of cell against the output, in training and left out."""
 
 import json
 
@@ -8,7 +8,7 @@ from lessons import drawing
 from lessons.runs.record import RUNS
 
 measured = json.loads((RUNS / "thresholds.json").read_text(encoding="utf-8"))
-panels = {"flips_only": "flips only", "all": "rotation, deformation, intensity"}
+panels = {"0.99-flips_only": "flips only", "0.99": "rotation, deformation, intensity"}
 parts = {"tiles as in training": drawing.BLUE, "slices left out": drawing.RED}
 fig, both = drawing.figure(columns=2, width=8, height=3.7, sharey=True)
 for axes, (kind, title) in zip(both, panels.items(), strict=True):
@@ -22,4 +22,4 @@ for axes, (kind, title) in zip(both, panels.items(), strict=True):
     axes.set(title=title, xlabel="output for cell", xlim=(0, 0.6), ylim=(0, 0.6))
 both[0].set(ylabel="weighted share of cell")
 both[0].legend(loc="upper left", frameon=False)
-drawing.save(fig, "11-calibration.svg")
+drawing.save(fig, "11b-calibration.svg")

@@ -1,0 +1,24 @@
+// Drawn figures that are wider than a narrow screen: reached and scrolled by the keyboard, too.
+
+"use strict";
+
+{
+  /** Say on which sides of a box there is more, and let the keyboard reach a box that scrolls. */
+  function mark(box) {
+    const room = box.scrollWidth - box.clientWidth;
+    box.classList.toggle("more-left", room > 1 && box.scrollLeft > 1);
+    box.classList.toggle("more-right", room > 1 && box.scrollLeft < room - 1);
+    if (room > 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const sizes = new ResizeObserver((seen) => seen.forEach(({ target }) => mark(target)));
+    for (const box of document.querySelectorAll(".figure")) {
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "figure");
+      box.addEventListener("scroll", () => mark(box), { passive: true });
+      sizes.observe(box);
+    }
+  });
+}
