@@ -19,7 +19,7 @@ def test_the_defaults_are_the_papers_or_documented():
         "lr": 0.02,
         "momentum": 0.9,
         "momentum_warmup": 300,
-        "decay": 0.3,
+        "decay": 0.0,
         "seed": 0,
         "val": None,
         "val_every": 100,

@@ -33,7 +33,7 @@ Started by `mpirun -n 4`, four processes, or four GPUs, learn together, a tile e
 """
 EXAMPLES = (
     ("tinyunet train images.tif labels.tif --out RUN --val 20% --base 16", "a small network"),
-    ("tinyunet train images.tif labels.tif --out RUN --resume", "go on where a run was stopped"),
+    ("tinyunet train images.tif labels.tif --out RUN --resume --steps 9000", "go on for longer"),
 )
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
     (

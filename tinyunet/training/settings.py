@@ -87,7 +87,7 @@ class Settings:
     lr: float = 0.02
     momentum: float = 0.9
     momentum_warmup: int = 300
-    decay: float = 0.3
+    decay: float = 0.0
     seed: int = 0
     val: tuple[int, int] | None = None
     val_every: int = 100
