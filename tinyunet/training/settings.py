@@ -172,9 +172,9 @@ class Settings:
         """Return the momentum of a step.
 
         The first gradients of a new network are many times larger than those that follow. With
-        momentum 0.99 they would be carried on for a hundred steps, and ReLUs die of it
-        (lessons/11b-comparing-runs.md). So the memory, ``1 / (1 - momentum)`` steps, grows in a straight
-        line from 1 step, which is no momentum, to its whole length.
+        momentum 0.99 they would be carried on for a hundred steps, and ReLUs die of it (lesson:
+        lessons/11b-comparing-runs.md). So the memory, ``1 / (1 - momentum)`` steps, grows in a
+        straight line from 1 step, which is no momentum, to its whole length.
 
         Parameters
         ----------
