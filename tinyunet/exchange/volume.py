@@ -39,7 +39,13 @@ class Block(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """The name of its mark."""
+        """The name of its mark.
+
+        Returns
+        -------
+        str
+            A file's, made of the block's place.
+        """
         return "-".join(map(str, (*self.place, self.rows[0], self.columns[0])))
 
 
