@@ -99,13 +99,15 @@ class ProjectTransform(SphinxTransform):
         target = f"{path}.html#L{first}" + (f"-L{last}" if last > first else "")
         caption = nodes.paragraph("", "", link(self.here, target, nodes.literal("", path)))
         caption += nodes.Text(f", {lines}")
-        for name, (start, end) in definitions(path, self.sources[path]).items():
-            if start <= first and last <= end and module_of(path):
-                full = f"{module_of(path)}.{name}"
-                xref = addnodes.pending_xref(
-                    "", nodes.literal("", name), refdomain="py", reftype="obj", reftarget=full
-                )
-                caption += [nodes.Text(" in "), xref]
+        known = definitions(path, self.sources[path]).items()
+        around = [name for name, (start, end) in known if start <= first and last <= end]
+        if around and module_of(path):
+            name = max(around, key=lambda name: name.count("."))  # the innermost
+            full, shown = f"{module_of(path)}.{name}", nodes.literal("", name)
+            caption += nodes.Text(" in ")
+            caption += addnodes.pending_xref(
+                "", shown, refdomain="py", reftype="obj", reftarget=full
+            )
         figure = nodes.container("", caption, classes=["quoted"])
         paragraph.replace_self(figure)
         block.parent.remove(block)

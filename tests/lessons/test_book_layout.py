@@ -113,9 +113,12 @@ CUT_OFF = """
   const cut = (node) => node.scrollWidth > node.clientWidth + 1;
   const shown = (node) => node.getClientRects().length > 0;
   const of = (selector) => [...document.querySelectorAll(selector)].filter(shown);
+  // On a phone a printed table keeps its columns, and the reader scrolls it.
+  const scrolled = (pre) => innerWidth < 500 && pre.matches(".columns") && pre.tabIndex === 0;
   const count = () => ({
     blocks: of("article pre").length,
-    code: of("article pre").filter((pre) => cut(pre) || cut(pre.parentElement)).length,
+    code: of("article pre").filter(
+      (pre) => (cut(pre) && !scrolled(pre)) || cut(pre.parentElement)).length,
     formulas: of(".katex-display").filter((f) => [...f.querySelectorAll(".base")].some((base) =>
       base.getBoundingClientRect().right > f.getBoundingClientRect().right + 2)).length,
     page: Number(document.documentElement.scrollWidth > innerWidth),

@@ -1,6 +1,6 @@
 // Code and formulas that fit: long lines of code are wrapped under their own indentation on a narrow
-// screen, wide formulas get smaller, short ones keep the full stop behind them, and a page of source
-// marks the lines of its address (#L12-L20).
+// screen, wide formulas and printed tables get smaller, short formulas keep the full stop behind
+// them, and a page of source marks the lines of its address (#L12-L20).
 
 "use strict";
 
@@ -18,6 +18,16 @@
       const end = '<span class="line-feed">\n</span>';
       return `<span class="line" style="--indent: ${indent}ch">${line}${end}</span>`;
     }).join("");
+  }
+
+  /** Let a printed table keep its columns: it gets smaller (book.css) and is scrolled (figures.js). */
+  function keepColumns() {
+    for (const pre of document.querySelectorAll("article div.highlight-text pre")) {
+      const lines = pre.textContent.trimEnd().split("\n");
+      if (lines.filter((line) => /\S {2,}\S/.test(line)).length < 2) continue;
+      pre.classList.add("columns");
+      pre.style.setProperty("--columns", Math.max(...lines.map((line) => line.length)));
+    }
   }
 
   /** Mark the lines that the address names, and show them. */
@@ -85,6 +95,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const pre of document.querySelectorAll("article div.highlight pre")) splitLines(pre);
+    keepColumns();
     markLines();
     window.addEventListener("hashchange", markLines);
     if (location.search === "?pane") window.addEventListener("resize", markLines); // wrapped anew

@@ -1,4 +1,5 @@
-// Drawn figures that are wider than a narrow screen: reached and scrolled by the keyboard, too.
+// Drawn figures and printed tables that are wider than a narrow screen: reached and scrolled by the
+// keyboard, too. After code.js, which finds the tables.
 
 "use strict";
 
@@ -14,9 +15,9 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const sizes = new ResizeObserver((seen) => seen.forEach(({ target }) => mark(target)));
-    for (const box of document.querySelectorAll(".figure")) {
+    for (const box of document.querySelectorAll(".figure, pre.columns")) {
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", "figure");
+      box.setAttribute("aria-label", box.matches("pre") ? "printed table" : "figure");
       box.addEventListener("scroll", () => mark(box), { passive: true });
       sizes.observe(box);
     }
