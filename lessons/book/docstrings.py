@@ -1,6 +1,7 @@
 """What a docstring means in the book: links to lessons, Markdown tables, text that is set in."""
 
 import re
+from itertools import pairwise
 
 
 def tables(text):
@@ -9,7 +10,7 @@ def tables(text):
     def table(match):
         head, _, *lines = match[0].strip().split("\n")
         rows = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in [head, *lines]]
-        for row, below in zip(rows[1:], rows[2:], strict=False):
+        for row, below in pairwise(rows):
             if row[0].endswith(",") and not any(row[1:]):  # one row that was too long for a line
                 below[0] = f"{row[0]} {below[0]}"
                 row.clear()
