@@ -32,6 +32,7 @@ def build(folder=BOOK, builder="html", strict=False):
         raise ValueError(f"{folder} holds something else than a book: name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
+    made_of = fingerprint()  # before the sources are read: what is changed meanwhile is not in it
     working = folder.with_name(f"{folder.name}-source")
     stage(working / "pages", paper=builder == "singlehtml")
     manner = ["-q", "-W", "--keep-going"] if strict else ["-Q"]
@@ -40,7 +41,7 @@ def build(folder=BOOK, builder="html", strict=False):
     if build_main([*options, "-c", *paths]) != 0:
         raise ValueError("Sphinx could not build the book: `python -m lessons.book` says why")
     shutil.rmtree(working)
-    (folder / MARK).write_text(fingerprint(), encoding="utf-8")
+    (folder / MARK).write_text(made_of, encoding="utf-8")
 
 
 def fingerprint():

@@ -1,16 +1,21 @@
 """What a docstring means in the book: links to lessons, Markdown tables, text that is set in."""
 
 import re
+from itertools import pairwise
 
 
 def tables(text):
     """Return a docstring with its Markdown tables as tables of reStructuredText."""
 
     def table(match):
-        rows = [row.strip()[1:-1].split("|") for row in match[0].strip().split("\n")]
-        items = ("   * - " + "\n     - ".join(cell.strip() for cell in row) for row in rows)
-        first, _, *others = items  # the second row is the line below the head
-        return ".. list-table::\n   :header-rows: 1\n\n" + "\n".join([first, *others]) + "\n"
+        head, _, *lines = match[0].strip().split("\n")
+        rows = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in [head, *lines]]
+        for row, below in pairwise(rows):
+            if row[0].endswith(",") and not any(row[1:]):  # one row that was too long for a line
+                below[0] = f"{row[0]} {below[0]}"
+                row.clear()
+        items = ("   * - " + "\n     - ".join(row) for row in rows if row)
+        return ".. list-table::\n   :header-rows: 1\n\n" + "\n".join(items) + "\n"
 
     return re.sub(r"^\|.*\|\n\|[ |:-]+\|\n(?:\|.*\|(?:\n|\Z))+", table, text, flags=re.M)
 

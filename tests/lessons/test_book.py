@@ -161,9 +161,10 @@ def test_a_table_in_a_docstring_stays_a_table():
     pytest.importorskip("sphinx", reason='needs `pip install ".[book]"`')
     from lessons.book.docstrings import tables
 
-    assert tables("a\n\n| x | y |\n| --- | --- |\n| `a`, | |\n| `b` | c |\n\nb") == (
-        "a\n\n.. list-table::\n   :header-rows: 1\n\n   * - x\n     - y\n   * - `a`,\n     - \n"
-        "   * - `b`\n     - c\n\nb"
+    text = "a\n\n| x | y |\n| --- | --- |\n| `a` | |\n| `b`, | |\n| `c` | d |\n\nb"
+    assert tables(text) == (
+        "a\n\n.. list-table::\n   :header-rows: 1\n\n   * - x\n     - y\n   * - `a`\n     - \n"
+        "   * - `b`, `c`\n     - d\n\nb"
     )
 
 

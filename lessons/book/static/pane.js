@@ -37,7 +37,10 @@
     const address = `${page}?pane#${lines}`;
     const frame = pane.querySelector("iframe");
     if (frame.dataset.page === page) frame.contentWindow.location.replace(address);
-    else frame.src = address;
+    else {
+      frame.style.visibility = "hidden"; // until its scripts have made lines of it
+      frame.src = address;
+    }
     frame.dataset.page = page;
     const title = pane.querySelector("header a");
     title.textContent = link.textContent;
@@ -76,6 +79,8 @@
     opener.className = "pane-opener";
     opener.textContent = "show the source";
     document.body.append(pane, opener);
+    const frame = pane.querySelector("iframe");
+    frame.addEventListener("load", () => { frame.style.visibility = ""; });
     pane.querySelector("button").addEventListener("click", () => { set(false); remember(false); });
     opener.addEventListener("click", () => { set(true); remember(true); });
   }
