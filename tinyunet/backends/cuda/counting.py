@@ -80,7 +80,7 @@ class CountingGpu(Gpu):
 
     def contiguous(self, x: np.ndarray) -> np.ndarray:
         """Return `x`, or the place of a copy: nothing is read, there is nothing in it."""
-        return x if x.flags.c_contiguous else self.empty(*x.shape, dtype=x.dtype)
+        return x if x.flags.c_contiguous else self.empty(*x.shape, dtype=x.dtype.type)
 
     def _free(self, size: int, block: Block) -> None:
         self.live -= size
