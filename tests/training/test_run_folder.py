@@ -55,7 +55,7 @@ def test_a_begun_run_is_kept_and_can_be_resumed(tmp_path):
 def test_settings_are_readable_text(tmp_path):
     begun(tmp_path)
     text = (tmp_path / "settings.json").read_text()
-    assert json.loads(text) == {"settings": tiny().to_dict(), "data": "abc"}
+    assert json.loads(text) == {"settings": tiny().to_dict(), "data": "abc", "format": 2}
     assert text.startswith('{\n  "settings": {\n')
     assert text.endswith("}\n")
     assert read_settings(str(tmp_path)) == (tiny(), "abc")
@@ -380,7 +380,8 @@ def test_a_folder_without_a_name_is_refused():
 def test_a_setting_that_is_missing_is_an_error_and_no_silent_default(tmp_path, name):
     settings = tiny().to_dict()
     del settings[name]
-    (tmp_path / "settings.json").write_text(json.dumps({"settings": settings, "data": "abc"}))
+    content = {"settings": settings, "data": "abc", "format": 2}
+    (tmp_path / "settings.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=rf"settings.json: damaged \(holds no value of {name}\)$"):
         read_settings(tmp_path)
 
@@ -389,10 +390,17 @@ def test_settings_of_version_one_are_read(tmp_path):
     settings = tiny().to_dict()
     for old, new in (("base", "base_channels"), ("rate", "lr"), ("grey", "intensity")):
         settings[old] = settings.pop(new)
-    for later in ("balance", "max_zoom", "ranks"):
+    for later in ("balance", "max_zoom", "ranks", "momentum_warmup"):
         del settings[later]
     (tmp_path / "settings.json").write_text(json.dumps({"settings": settings, "data": "abc"}))
     assert read_settings(tmp_path) == (tiny(), "abc")
+
+
+def test_runs_before_the_growing_momentum_have_none(tmp_path):
+    settings = tiny(momentum_warmup=9).to_dict()
+    del settings["momentum_warmup"]
+    (tmp_path / "settings.json").write_text(json.dumps({"settings": settings, "data": "abc"}))
+    assert read_settings(tmp_path)[0] == tiny(momentum_warmup=0)
 
 
 def test_a_log_of_version_one_is_read(tmp_path):

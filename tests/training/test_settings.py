@@ -145,12 +145,6 @@ def test_the_momentums_memory_grows_in_a_straight_line():
     assert tiny(momentum=0.99, momentum_warmup=300).momentum_at(1) == pytest.approx(1 - 1 / 1.33)
 
 
-def test_settings_of_runs_before_the_growing_momentum_have_none():
-    values = tiny(momentum_warmup=9).to_dict()
-    del values["momentum_warmup"]
-    assert Settings.from_dict(values).momentum_warmup == 0
-
-
 def test_the_rate_falls_in_a_straight_line_over_the_last_steps():
     falling = tiny(lr=1.0, steps=10, decay=0.4)
     rates = [falling.lr_at(step) for step in range(1, 11)]

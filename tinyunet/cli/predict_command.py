@@ -152,7 +152,7 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results, average
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
-    pages = Pages(results.stack, results.chosen)
+    pages = Pages(results.stack, results.chosen, normalised=net.normalisation is not None)
     with ExitStack() as writers:
         results.open(writers, net.n_classes)
 
@@ -202,8 +202,8 @@ def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> 
 class Pages:
     """The chosen slices of a stack, read one at a time; `image` is the last read."""
 
-    def __init__(self, stack: Stack, chosen: range) -> None:
-        self.stack, self.chosen = stack, chosen
+    def __init__(self, stack: Stack, chosen: range, normalised: bool) -> None:
+        self.stack, self.chosen, self.normalised = stack, chosen, normalised
         self.image: Any = None
 
     def __len__(self) -> int:
@@ -213,5 +213,8 @@ class Pages:
         for index in self.chosen:
             name = f"{self.stack.path}: slice {self.stack.names[index]}"
             self.image = self.stack.page(index)
-            check_values(self.image, name, empty="there is nothing in it to find")
+            if self.normalised:
+                check_values(self.image, name)
+            else:
+                check_values(self.image, name, empty="there is nothing in it to find")
             yield self.image

@@ -24,7 +24,7 @@ from tinyunet._files import check_regular, open_regular, remove_leftovers
 from tinyunet.training.log import HEADERS, Log
 from tinyunet.training.run_lock import lock_folder
 from tinyunet.training.settings import Settings
-from tinyunet.training.settings_file import read_settings, write_json
+from tinyunet.training.settings_file import FORMAT, read_settings, write_json
 
 _RUN_FILES = ("settings.json", "last.safetensors", "best.safetensors", "log.csv", "curves.png")
 _AT_THE_END = ("scores.json", "held-out.png", "postprocessing.json", "report.html")
@@ -188,7 +188,8 @@ class RunFolder:
         data : str
             As `images.split.fingerprint` returns it.
         """
-        write_json(self.settings_file, {"settings": settings.to_dict(), "data": data})
+        content = {"settings": settings.to_dict(), "data": data, "format": FORMAT}
+        write_json(self.settings_file, content)
 
     def read_settings(self) -> tuple[Settings, str]:
         """Read the settings and the fingerprint of the data, as the function of this name does.

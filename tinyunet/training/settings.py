@@ -24,7 +24,6 @@ _KINDS: dict[type, tuple[Any, str]] = {  # True is no number here, though Python
 _FORMER_NAMES = {"base": "base_channels", "rate": "lr", "grey": "intensity"}
 # Settings that came later, and what runs before them did.
 _CAME_LATER = {"balance": True, "max_zoom": 1.0, "ranks": 1}
-_CAME_LAST = {"momentum_warmup": 0}
 
 
 @dataclass(frozen=True, repr=False)
@@ -225,9 +224,8 @@ class Settings:
             For a setting that is missing or unknown, and for a value that is not accepted.
         """
         values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
-        for later in (_CAME_LATER, _CAME_LAST):
-            if not later.keys() & values.keys():  # one alone was lost, it does not come later
-                values |= later
+        if not _CAME_LATER.keys() & values.keys():  # one alone was lost, it does not come later
+            values |= _CAME_LATER
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in values]
         unknown = [str(name) for name in values if name not in names]

@@ -11,6 +11,9 @@ from typing import Any
 from tinyunet._files import atomic_write, open_regular, printable
 from tinyunet.training.settings import Settings
 
+# Files without a format have no such setting. The number tells them from one that has lost it.
+FORMAT, BEFORE_FORMATS = 2, {"momentum_warmup": 0}
+
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that people can read, whole or not at all.
@@ -62,6 +65,9 @@ def read_settings(folder: str | os.PathLike[str]) -> tuple[Settings, str]:
         text = file.read()
     try:
         content = json.loads(text.decode())
-        return Settings.from_dict(content["settings"]), str(content["data"])
+        values = content["settings"]
+        if "format" not in content:
+            values = BEFORE_FORMATS | values
+        return Settings.from_dict(values), str(content["data"])
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: damaged ({printable(error)})") from error  # JSON's: ValueErrors
