@@ -14,7 +14,13 @@ import re
 import xml.etree.ElementTree as ET
 
 INK = "#111111"  # lessons/drawing.py: text on a coloured area
-COLOURS = {"#0072b2": "blue", "#009e73": "green", "#d55e00": "red", "#cc79a7": "purple"}
+COLOURS = {
+    "#0072b2": "blue",
+    "#e69f00": "orange",
+    "#009e73": "green",
+    "#d55e00": "red",
+    "#cc79a7": "purple",
+}
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
