@@ -182,6 +182,7 @@ def test_what_does_not_fit_is_said_in_one_line(weights, tmp_path, rng):
     pytest.importorskip("distributed")
     with pytest.raises(OSError, match="no dask scheduler answers there"):
         predict_volume(weights, good, tmp_path / "out.zarr", 84, scheduler="tcp://127.0.0.1:9")
+    assert not (tmp_path / "out.zarr").exists()
 
 
 def test_chunks_that_were_never_written_are_named(weights, tmp_path):

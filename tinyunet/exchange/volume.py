@@ -9,9 +9,10 @@ network and one window at a time. Lesson: lessons/10-overlap-tile.md.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from functools import lru_cache
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,15 +119,16 @@ def predict_volume(
         )
     tile = geometry.nearest_sizes(572, net.depth)[0] if tile is None else tile
     plan = [plan_axis(size, tile, net.depth) for size in volume.size]
-    _prepare_target(Path(target), volume, net, plan, _notes(weights, source, tile))
     blocks = [Block(place, rows, columns) for place in volume.planes()
               for rows in plan[0] for columns in plan[1]]  # fmt: skip
-    marks = Path(target) / MARKS
-    left = [block for block in blocks if not (marks / block.mark).exists()]
     places = [str(Path(path).resolve()) for path in (weights, source, target)]
     job = Job(places[0], places[1], places[2], device, scheduler is not None)
-    run = _run_here if scheduler is None else _run_on(scheduler)
-    run(job, left, lambda done: progress and progress(len(blocks) - len(left) + done, len(blocks)))
+    with _workers(scheduler) as run:  # nothing is written for a cluster that does not answer
+        _prepare_target(Path(target), volume, net, plan, _notes(weights, source, tile))
+        marks = Path(target) / MARKS
+        left = [block for block in blocks if not (marks / block.mark).exists()]
+        done = len(blocks) - len(left)
+        run(job, left, lambda more: progress and progress(done + more, len(blocks)))
     needed = prediction_memory(net.layers, tile, tile, 4)
     return {"blocks": len(blocks), "computed": len(left), "bytes": needed}
 
@@ -218,6 +220,21 @@ def _statistics(job: Job, plane: Any, place: tuple[int, ...]) -> tuple[float, fl
     return mean, std
 
 
+@contextmanager
+def _workers(scheduler: str | None) -> Iterator[Callable]:
+    """Yield run(job, blocks, done), in this process or on a cluster that has answered."""
+    if scheduler is None:
+        yield _run_here
+        return
+    distributed = needs("distributed")
+    try:
+        client = distributed.Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise OSError(f"{scheduler}: no dask scheduler answers there") from error
+    with client:
+        yield partial(_run_on, client, scheduler)
+
+
 def _run_here(job: Job, blocks: list[Block], done: Callable[[int], Any]) -> None:
     """One block after the other: the network itself works in threads."""
     delayed = needs("dask").delayed
@@ -226,27 +243,20 @@ def _run_here(job: Job, blocks: list[Block], done: Callable[[int], Any]) -> None
         done(number)
 
 
-def _run_on(address: str) -> Callable:
+def _run_on(
+    client: Any, address: str, job: Job, blocks: list[Block], done: Callable[[int], Any]
+) -> None:
     """On a cluster: a block whose worker dies is given to another one."""
     distributed = needs("distributed")
-
-    def run(job: Job, blocks: list[Block], done: Callable[[int], Any]) -> None:
-        try:
-            client = distributed.Client(address, timeout="10s")
-        except (OSError, TimeoutError, ValueError) as error:
-            raise OSError(f"{address}: no dask scheduler answers there") from error
-        with client:
-            # Distributed tells of lost workers in its own words; whoever reads this wants one line.
-            lost = (distributed.KilledWorker, CancelledError, distributed.comm.CommClosedError)
-            try:
-                futures = client.map(lambda block: predict_block(job, block), blocks, pure=False)
-                for number, future in enumerate(distributed.as_completed(futures), 1):
-                    future.result()
-                    done(number)
-            except lost as error:
-                raise OSError(
-                    f"{address}: its workers died or the scheduler left: start again to go on with "
-                    "the blocks that are missing"
-                ) from error
-
-    return run
+    # Distributed tells of lost workers in its own words; whoever reads this wants one line.
+    lost = (distributed.KilledWorker, CancelledError, distributed.comm.CommClosedError)
+    try:
+        futures = client.map(lambda block: predict_block(job, block), blocks, pure=False)
+        for number, future in enumerate(distributed.as_completed(futures), 1):
+            future.result()
+            done(number)
+    except lost as error:
+        raise OSError(
+            f"{address}: its workers died or the scheduler left: start again to go on with "
+            "the blocks that are missing"
+        ) from error
