@@ -120,25 +120,43 @@ def train_and_score(dataset, job, seed, out):
         averages = (1, 8) if job.name in ("all", "0.99", LONGEST, HEADLINE, BEST) else (1,)
         for average in averages:
             key = name if average == 1 else f"{name}, average {average}"
-            found[key] = score(folder, dataset.subset(part), average)
+            found[key] = score([folder], dataset.subset(part), average)
     (folder / "study.json").write_text(json.dumps(found, indent=1))
     return True
 
 
-def score(folder, dataset, average):
-    """Return the challenge's scores of a run's last weights on these slices."""
+def score(folders, dataset, average):
+    """Return the challenge's scores on these slices of the last weights of a run, or of several.
+
+    Several runs answer together: the mean of their probabilities is scored.
+    """
     from tinyunet.inference.predict import predict_tiled
     from tinyunet.metrics import isbi2012_details
     from tinyunet.training.checkpoint import load_network
 
-    net, _ = load_network(folder / "last.safetensors", "cpu")
-    pages = [predict_tiled(net, image, 604, average)[1] for image in dataset.images]
+    nets = [load_network(folder / "last.safetensors", "cpu")[0] for folder in folders]
+    pages = [
+        np.mean([predict_tiled(net, image, 604, average)[1] for net in nets], axis=0)
+        for image in dataset.images
+    ]
     truth, p = np.stack(dataset.labels), np.stack(pages)
     details = isbi2012_details(truth, p)
     rates = [float(((p > t) != (truth > 0)).mean()) for t in details.thresholds]
     best = int(np.argmin(rates))
     extra = {"best_rate": rates[best], "best_rate_threshold": float(details.thresholds[best])}
     return details.scores.to_dict() | extra
+
+
+def score_together(dataset, job, out):
+    """Score a job's seeds as one, on slices 20 to 23; False if one is missing, or all is done."""
+    folders = [folder_of(out, job, seed) for seed in job.seeds]
+    together = folder_of(out, job, "together")
+    if (together / "study.json").exists() or not all((f / "study.json").exists() for f in folders):
+        return False
+    together.mkdir(exist_ok=True)
+    found = {"validation, average 8": score(folders, dataset.subset(VALIDATION), 8)}
+    (together / "study.json").write_text(json.dumps(found, indent=1))
+    return True
 
 
 def run(images, labels, out, only):
@@ -158,6 +176,9 @@ def run(images, labels, out, only):
                 continue
             if done:
                 print(f"{job.name}, seed {seed}", flush=True)
+    best = next(job for job in JOBS if job.name == BEST)
+    if (not only or BEST in only) and score_together(dataset, best, out):
+        print(f"{BEST}, all seeds together", flush=True)
 
 
 SHOWN = ("pixel_error_rate", "best_rate", "pixel_error", "rand_error", "v_rand_thinned")
@@ -167,15 +188,15 @@ def collect(out):
     """Return {job: {part: {score: [one value a seed]}}} of all runs that are done."""
     found = {}
     for job in JOBS:
-        files = [folder_of(out, job, seed) / "study.json" for seed in job.seeds]
-        runs = [json.loads(file.read_text()) for file in files if file.exists()]
-        if not runs:
-            continue
-        parts = [part for part in runs[0] if part != "seconds"]
-        found[job.name] = {
-            part: {score: [round(one[part][score], 5) for one in runs] for score in runs[0][part]}
-            for part in parts
-        }
+        for name, seeds in ((job.name, job.seeds), (f"{job.name}, together", ("together",))):
+            files = [folder_of(out, job, seed) / "study.json" for seed in seeds]
+            runs = [json.loads(file.read_text()) for file in files if file.exists()]
+            if runs:
+                found[name] = {
+                    part: {key: [round(one[part][key], 5) for one in runs] for key in runs[0][part]}
+                    for part in runs[0]
+                    if part != "seconds"
+                }
     return found
 
 
