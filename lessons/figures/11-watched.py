@@ -9,7 +9,7 @@ lesson = computed("11")
 losses, checks = np.array(lesson.losses), np.array(lesson.checks)
 fig, axes = drawing.figure(columns=2, width=9.2, height=3.1)
 steps = np.arange(1, len(losses) + 1)
-axes[0].plot(steps, losses, ".", color=drawing.LIGHT_GREY, ms=4, label="training, one tile")
+axes[0].plot(steps, losses, ".", color=drawing.GREY, ms=3, label="training, one tile")
 means = [losses[max(0, k - 20) : k].mean() for k in steps]
 axes[0].plot(steps, means, color=drawing.BLUE, lw=2, label="mean of the last 20 tiles")
 axes[0].plot(checks[:, 0], checks[:, 1], "o-", color=drawing.RED, label="validation")
