@@ -33,6 +33,10 @@ RESIDENT = 2  # blocks of a tensor-core kernel on a multiprocessor, by its regis
 OF_UNITS = 0.62  # of a Hopper card's tensor-core rate mma.sync reaches; all of it needs wgmma
 UNITS = {"tf32": 494e12, "bf16": 989e12}
 OF_ISSUE = 0.75  # of the instructions that could be issued
+# What only brings the factors into another form, or adds up parts: a design that keeps all maps as
+# its products want them (bf16, channels last), or Winograd's V and M in shared memory, has none.
+AROUND = ("pack_", "sum_outputs", "sum_filter", "transform_input", "transform_gradient",
+          "input_gradient", "inverse_output")  # fmt: skip
 # The loops of nvcc 13.0 for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
 LOOPS = {
     "conv_tf32_128": (193, 32),
@@ -138,13 +142,64 @@ def summary_table(counted):
         for precision, rows in found.items():
             launches, moved, operations, seconds = totals_of(rows)
             ranges = {card: pytorch_estimate(tile, base, precision, card) for card in COPY}
-            shares = [1e3 * seconds[c] / peer for c, both in ranges.items() for peer in both]
+            shares = shares_of(base, tile, precision, seconds)
             peers = " and ".join(f"{fast:.1f} to {slow:.1f}" for fast, slow in ranges.values())
             yield (
                 f"| {base}:{tile} | {precision} | {launches} | {moved / 1e9:.2f} "
                 f"| {operations / 1e9:.0f} | {_times(seconds)} | {peers} "
                 f"| {min(shares):.2f} to {max(shares):.2f} | {verdict(base, precision, shares)} |"
             )
+
+
+def limit_table(counted):
+    """Yield what is left of the share with products at the card's full rate, and nothing around.
+
+    Two lower bounds, of what a better product alone could bring, and of what a design could that
+    also needs no packing, no slices and no transforms of its own.
+    """
+    columns = "base:tile", "precision", "now", "products at full rate", "nothing around them", "bar"
+    yield f"| {' | '.join(columns)} |"
+    yield "| --- " * 6 + "|"
+    for (base, tile), found in counted.items():
+        for precision, rows in found.items():
+            if (base, precision) not in BARS:
+                continue
+            shares = [
+                shares_of(base, tile, precision, {card: sum(times) for card, times in each.items()})
+                for each in bounds(rows, precision)
+            ]
+            cells = [f"{min(values):.2f} to {max(values):.2f}" for values in shares]
+            bar = f"{BARS[base, precision]:.2f}"
+            yield f"| {' | '.join([f'{base}:{tile}', precision, *cells, bar])} |"
+
+
+def bounds(rows, precision):
+    """Return three {card: seconds of each kernel}: as it is, and the two lower bounds."""
+    full = UNITS.get(precision, PRODUCTS["float32"])
+    now = {card: {kernel: row[3][card] for kernel, row in rows.items()} for card in COPY}
+    best = {
+        card: {
+            kernel: max(moved / (OF_COPY * COPY[card]), operations / full) + count * GAP
+            if operations
+            else seconds[card]
+            for kernel, (count, moved, operations, seconds) in rows.items()
+        }
+        for card in COPY
+    }
+    alone = {
+        card: {kernel: s for kernel, s in times.items() if not kernel.startswith(AROUND)}
+        for card, times in best.items()
+    }
+    return [{c: times.values() for c, times in each.items()} for each in (now, best, alone)]
+
+
+def shares_of(base, tile, precision, seconds):
+    """Return the shares of PyTorch's time, on each card against its fast and its slow estimate."""
+    return [
+        1e3 * seconds[card] / peer
+        for card in COPY
+        for peer in pytorch_estimate(tile, base, precision, card)
+    ]
 
 
 def verdict(base, precision, shares):
@@ -167,7 +222,7 @@ def report(works, resources):
             )
             for precision in PRECISIONS
         }
-    parts = [summary_table(counted)]
+    parts = [summary_table(counted), limit_table(counted)]
     parts += [kernel_table(counted, precision, resources) for precision in PRECISIONS]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
