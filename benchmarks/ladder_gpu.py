@@ -50,7 +50,8 @@ def print_bounds(base, tile):
         ("tf32", False),
         ("bf16", False),
     ):
-        work, move = counts.floors(facts["rates"][precision], facts["rates"]["copy"], winograd)
+        rates = facts["rates"][precision], facts["rates"]["copy"]
+        work, move = counts.lower_bounds(*rates, winograd)
         name = f"{precision}, {'Winograd' if winograd else 'direct'}"
         times = f"{work:6.2f} ms arithmetic, {move:5.2f} ms memory"
         print(f"  bounds on {facts['card']}, {name:18} {times}")

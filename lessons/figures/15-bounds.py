@@ -9,7 +9,7 @@ bases = [4, 8, 16, 32, 64]
 steps = [counts.count_step(284, base_channels=base) for base in bases]
 fig, axes = drawing.figure(width=8.4, height=3.8)
 for name, winograd, colour in (("direct", False, drawing.BLUE), ("Winograd", True, drawing.ORANGE)):
-    pairs = [step.floors(67e12, lesson.memory, winograd) for step in steps]
+    pairs = [step.lower_bounds(67e12, lesson.memory, winograd) for step in steps]
     for k, (kind, style) in enumerate((("arithmetic", "--"), ("memory", ":"))):
         axes.loglog(
             bases, [p[k] for p in pairs], style, color=colour, lw=1.2, label=f"{name}: {kind}"

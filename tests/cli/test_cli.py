@@ -449,7 +449,7 @@ def test_gradcheck(monkeypatch, capsys, error, code):
     assert tinyunet_("gradcheck") == code
     out = capsys.readouterr().out
     assert ("WRONG" in out) == bool(code)
-    last = "2 gradients, all within 1e-07; 1 rows of kernels, all within 2e-05"
+    last = "2 gradients, all within 1e-07; 1 row of kernels, all within 2e-05"
     assert out.splitlines()[-1] == ("1 of 3 are off by more than their limit" if code else last)
     assert all(len(line) <= 80 for line in out.splitlines())
     assert tinyunet_("gradcheck", "--json") == code
@@ -559,7 +559,7 @@ def test_the_demo_says_plainly_whether_it_learned(tmp_path, monkeypatch, capsys,
     assert tinyunet_("demo", "--out", out, "--device", "cpu") == code
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2 steps in ")
-    assert lines[1] == "wrong pixels on 4 images that it never saw:"
+    assert lines[1] == "misclassified pixels on 4 images that it never saw:"
     assert lines[2].startswith("   20.00 %  the best threshold on the brightness (")
     if code:
         assert lines[3] == "   30.00 %  the U-Net"

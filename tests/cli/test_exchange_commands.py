@@ -37,7 +37,11 @@ def test_onnx_leaves_and_returns(weights, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("typed", "kept"),
-    [([], "image"), (["--normalise", "compressed"], "compressed"), (["--normalise", "none"], None)],
+    [
+        ([], "image"),
+        (["--normalise", "compressed"], "compressed"),
+        (["--normalise", "none"], "none"),
+    ],
 )
 def test_an_imported_network_knows_how_its_images_were_normalised(weights, tmp_path, typed, kept):
     out, back = tmp_path / "out.safetensors", tmp_path / "back.safetensors"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyunet import UNet, geometry
-from tinyunet.exchange.onnx_file import export_onnx, import_onnx
+from tinyunet.exchange.onnx_file import build_model, export_onnx, import_onnx
 
 onnx = pytest.importorskip("onnx", reason='onnx is not installed: pip install ".[exchange]"')
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -59,11 +59,21 @@ def test_the_metadata_say_what_a_caller_must_know(exchange_net, tmp_path, mirror
     assert json.loads(notes["tinyunet"]) == {
         "in_channels": 2, "n_classes": 3, "depth": 3, "base_channels": 4, "mirror": mirror,
     }  # fmt: skip
-    assert "mean" in notes["normalisation"]
+    assert notes["normalisation"] == "not known"
     smallest = int(notes["sizes"].removeprefix("height and width: ").split(",")[0])
     x = np.zeros((1, 2, smallest, smallest), np.float32)
     assert _run(tmp_path / "net.onnx", x).shape[2] >= 1
     assert notes["margin"].startswith("20 pixels a side")
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "said"),
+    [("image", "subtract the image's mean"), ("compressed", "sqrt"), ("none", "as they are")],
+)
+def test_the_metadata_say_how_images_are_prepared(exchange_net, normalisation, said):
+    exchange_net.normalisation = normalisation
+    notes = {entry.key: entry.value for entry in build_model(exchange_net).metadata_props}
+    assert said in notes["normalisation"]
 
 
 def test_parameters_come_back_as_they_left(exchange_net, tmp_path):

@@ -2,8 +2,8 @@
 
 A step needs F floating-point operations and must move at least B bytes (each input read once, each
 output written once). On a chip that does f operations and moves b bytes a second, F / f and B / b
-are two floors; the larger is the one a step runs into. Counts are for the whole step: forward,
-backward and update, of float32 arrays. Lesson: lessons/15-fast-on-a-gpu.md.
+are two lower bounds; the larger is the one a step runs into. Counts are for the whole step:
+forward, backward and update, of float32 arrays. Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
 from dataclasses import dataclass
@@ -68,8 +68,8 @@ class Counts:
     bytes: int
     winograd_bytes: int
 
-    def floors(self, operations_per_second, bytes_per_second, winograd=True):
-        """Return the two floors of a step in milliseconds: (arithmetic, memory)."""
+    def lower_bounds(self, operations_per_second, bytes_per_second, winograd=True):
+        """Return the two lower bounds of a step in milliseconds: (arithmetic, memory)."""
         operations = self.winograd if winograd else self.direct
         moved = self.bytes + (self.winograd_bytes if winograd else 0)
         return 1e3 * operations / operations_per_second, 1e3 * moved / bytes_per_second

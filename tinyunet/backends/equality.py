@@ -67,10 +67,12 @@ def kernel_checks(device):
         # A ReLU that rounding opens or closes is no error: such pixels get no gradient.
         dy = rng.standard_normal(wanted.shape) * _decided(forward, wanted)
         got = _as_tuple(backward(to(dy, dtype=np.float32), cache))
-        for name, gradient, expected in zip(
-            names, got, _as_tuple(backward(dy, wanted_cache)), strict=True
-        ):
+        right = _as_tuple(backward(dy, wanted_cache))
+        for name, gradient, expected in zip(names, got, right, strict=True):
             yield what, name, relative_error(gradient, expected)
+        if forward is nn.conv2d_relu:  # as the first layer, whose image needs no gradient
+            _, alone, _ = backward(to(dy, dtype=np.float32), cache, need_dx=False)
+            yield what, "dweight without dx", relative_error(alone, right[1])
     yield from _fused_checks(to, rng)
     yield from _loss_checks(to, rng)
     yield from _update_checks(to, rng)
@@ -98,8 +100,8 @@ def _fused_checks(to, rng):
     )
     narrow = [to(array, dtype=np.float32) for array in (x, weight, bias)]
     if find_implementation(nn.conv2d_relu_max_pool, *narrow) is not None:
-        (y, _), (pooled, pool_cache) = nn.conv2d_relu_max_pool(*narrow)
-        (wanted, _), (wanted_pooled, _) = nn.conv2d_relu_max_pool(x, weight, bias)
+        (y, cache), (pooled, pool_cache) = nn.conv2d_relu_max_pool(*narrow)
+        (wanted, wanted_cache), (wanted_pooled, _) = nn.conv2d_relu_max_pool(x, weight, bias)
         yield "conv2d_relu_max_pool", "output", relative_error(y, wanted)
         yield "conv2d_relu_max_pool", "pooled", relative_error(pooled, wanted_pooled)
         # The pooling's decisions are the kernel's own map's, in both forms.
@@ -111,6 +113,11 @@ def _fused_checks(to, rng):
         )
         expected = nn.max_pool2d_skip_backward(dpooled, own_cache, (dy, crop))
         yield "max_pool2d_skip", "dx", relative_error(got, expected)
+        dy = rng.standard_normal(wanted.shape) * _decided(nn.conv2d_relu, wanted)
+        got = nn.conv2d_relu_backward(to(dy, dtype=np.float32), cache)
+        expected = nn.conv2d_relu_backward(dy, wanted_cache)
+        for name, gradient, right in zip(("dx", "dweight", "dbias"), got, expected, strict=True):
+            yield "conv2d_relu_max_pool", name, relative_error(gradient, right)
     up = [
         rng.standard_normal((2, 21, 5, 7)),
         rng.standard_normal((21, 18, 2, 2)) / 5,
@@ -119,8 +126,21 @@ def _fused_checks(to, rng):
     ]
     narrow = [to(array, dtype=np.float32) for array in up]
     if find_implementation(nn.up_conv2d_concat, *narrow) is not None:
-        error = relative_error(nn.up_conv2d_concat(*narrow)[0], nn.up_conv2d_concat(*up)[0])
-        yield "up_conv2d_concat", "output", error
+        y, *caches = nn.up_conv2d_concat(*narrow)
+        wanted, *wanted_caches = nn.up_conv2d_concat(*up)
+        yield "up_conv2d_concat", "output", relative_error(y, wanted)
+        dy = rng.standard_normal(wanted.shape)
+        got = _up_concat_backward(to(dy, dtype=np.float32), *caches)
+        expected = _up_concat_backward(dy, *wanted_caches)
+        for name, gradient in got.items():
+            yield "up_conv2d_concat", name, relative_error(gradient, expected[name])
+
+
+def _up_concat_backward(dy, up_cache, concat_cache):
+    """Return the gradients of skip, x, weight and bias, as the network's backward pass does."""
+    dskip, dup = nn.center_crop_concat_backward(dy, concat_cache)
+    dx, dweight, dbias = nn.up_conv2d_backward(dup, up_cache)
+    return {"dskip": dskip, "dx": dx, "dweight": dweight, "dbias": dbias}
 
 
 def _loss_checks(to, rng):
@@ -129,12 +149,13 @@ def _loss_checks(to, rng):
     narrow = to(logits, dtype=np.float32), to(labels), to(weight_map, dtype=np.float32)
     if find_implementation(nn.softmax_cross_entropy, *narrow) is None:
         return
-    loss, cache = nn.softmax_cross_entropy(*narrow)
-    wanted, wanted_cache = nn.softmax_cross_entropy(logits, labels, weight_map)
-    yield "cross-entropy", "loss", relative_error(np.asarray(float(loss)), np.asarray(wanted))
-    got = nn.softmax_cross_entropy_backward(cache)
-    expected = nn.softmax_cross_entropy_backward(wanted_cache)
-    yield "cross-entropy", "dlogits", relative_error(got, expected)
+    for what, count in (("cross-entropy, weighted", 3), ("cross-entropy", 2)):
+        loss, cache = nn.softmax_cross_entropy(*narrow[:count])
+        wanted, wanted_cache = nn.softmax_cross_entropy(*(logits, labels, weight_map)[:count])
+        yield what, "loss", relative_error(np.asarray(float(loss)), np.asarray(wanted))
+        got = nn.softmax_cross_entropy_backward(cache)
+        expected = nn.softmax_cross_entropy_backward(wanted_cache)
+        yield what, "dlogits", relative_error(got, expected)
 
 
 def _update_checks(to, rng):

@@ -51,12 +51,21 @@ def add_to(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="where your answers to the exercises are kept (exercises)",
     )
     book.add_argument("--build", action="store_true", help="build the pages, do not serve them")
-    book.add_argument("--pdf", metavar="FILE", type=Path, help="write all lessons as one PDF")
+    book.add_argument(
+        "--pdf",
+        metavar="FILE",
+        type=Path,
+        help="write all lessons as one PDF; needs Chromium, Chrome or Edge",
+    )
+    book.add_argument("--overwrite", action="store_true", help="replace a PDF that is there")
     book.set_defaults(run=run_book)
     purpose = "write the lessons as Jupyter notebooks"
     text, examples = NOTEBOOKS_TEXT, NOTEBOOKS_EXAMPLES
-    notebooks = add_command(commands, "notebooks", "DIR [--json]", purpose, text, examples)
+    notebooks = add_command(commands, "notebooks", "DIR [options]", purpose, text, examples)
     notebooks.add_argument("folder", metavar="DIR", type=Path, help="the folder to write into")
+    notebooks.add_argument(
+        "--overwrite", action="store_true", help="replace notebooks that are there, edited or not"
+    )
     common.add_json(notebooks)
     notebooks.set_defaults(run=run_notebooks)
 
@@ -89,9 +98,9 @@ def run_book(arguments: argparse.Namespace) -> None:
     if arguments.pdf is not None:
         from lessons.book.pdf import write_pdf
 
-        common.check_output(arguments.pdf, (".pdf",), overwrite=True)
+        common.check_output(arguments.pdf, (".pdf",), overwrite=arguments.overwrite)
         pages = write_pdf(arguments.pdf)
-        print(f"{arguments.pdf}: {pages} pages")
+        print(f"{arguments.pdf}: {plural(pages, 'page')}")
         return
     if not up_to_date():
         common.note("building the book: a minute")
@@ -130,6 +139,9 @@ def run_notebooks(arguments: argparse.Namespace) -> None:
     _project()
     from lessons.book.notebooks import write_notebooks
 
+    there = sorted(arguments.folder.glob("*.ipynb")) if arguments.folder.is_dir() else []
+    if there and not arguments.overwrite:
+        raise FileExistsError(f"{there[0]}: is there already: name a new folder, or --overwrite")
     paths = list(write_notebooks(arguments.folder))
     if arguments.json:
         common.as_json({"notebooks": [str(path) for path in paths]})

@@ -92,15 +92,18 @@ def note(text: str) -> None:
 
 
 def as_json(result: object) -> None:
-    """Print a dict as JSON on stdout; NaN becomes null, which JSON can say."""
+    """Print a dict as JSON on stdout; NaN becomes null, which JSON can say.
+
+    Fifteen digits hold all that a double knows of a decimal number: 0.1 + 0.2 is 0.3 again.
+    """
 
     def clean(value: object) -> object:
         if isinstance(value, dict):
             return {key: clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [clean(item) for item in value]
-        if isinstance(value, float) and value != value:
-            return None
+        if isinstance(value, float):
+            return None if value != value else float(f"{value:.15g}")
         return value
 
     print(json.dumps(clean(result), indent=2, allow_nan=False))

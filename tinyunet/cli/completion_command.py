@@ -16,11 +16,8 @@ by `eval "$(tinyunet completion bash)"`, written into ~/.bashrc if it shall be t
 Needs `pip install "tinyunet[completion]"`.
 """
 EXAMPLES = (
-    (
-        "tinyunet completion bash",
-        "print it; bash reads it from ~/.local/share/bash-completion",
-    ),
-    ("tinyunet completion zsh", "for zsh: > _tinyunet, in a folder of its fpath"),
+    ('eval "$(tinyunet completion bash)"', "for this shell; or as a line of ~/.bashrc"),
+    ("tinyunet completion zsh > ~/.zsh/_tinyunet", "for zsh: into a folder of its fpath"),
 )
 
 

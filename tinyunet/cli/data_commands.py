@@ -39,17 +39,18 @@ WEIGHTMAP_EXAMPLES = (
 )
 DOWNLOAD_TEXT = """
 Fetches the public images of a challenge, file by file, checks each against its SHA-256, and writes
-them as the stacks that the challenge ships. What is there already is not fetched again. Needs a
-network and `pip install "tinyunet[download]"`.
+them as the stacks that the challenge ships. Files that an earlier try fetched are not fetched
+again; stacks that are there are not replaced. Needs a network and `pip install
+"tinyunet[download]"`.
 """
 DOWNLOAD_EXAMPLES = (
     ("tinyunet download isbi2012", "membranes: 30 slices with labels, 30 without, in isbi2012/"),
     ("tinyunet download isbi2012 --out data", "into another folder"),
 )
 PARTS = (
-    ("elastic", "no elastic deformation"),
-    ("rotation", "quarter turns only"),
-    ("intensity", "no change of contrast and brightness"),
+    ("elastic", "no elastic deformation: what flips and turns alone look like"),
+    ("rotation", "quarter turns only: for images whose axes mean something"),
+    ("intensity", "no change of contrast and brightness: for calibrated values"),
 )
 
 

@@ -60,7 +60,11 @@ def add_to(commands: Any) -> None:
     parser = add_command(commands, "demo", "[options]", purpose, TEXT, EXAMPLES)
     parser.add_argument("--out", default="demo-out", metavar="DIR", help="new folder (demo-out)")
     parser.add_argument(
-        "--steps", type=int, default=SETTINGS.steps, metavar="N", help=f"({SETTINGS.steps})"
+        "--steps",
+        type=int,
+        default=SETTINGS.steps,
+        metavar="N",
+        help=f"of the training, at most ({SETTINGS.steps})",
     )
     parser.add_argument(
         "--seconds",
@@ -110,7 +114,7 @@ def best_threshold(images: Iterable[Array], labels: Iterable[Array]) -> tuple[fl
     Returns
     -------
     rate : float
-        The fraction of wrong pixels.
+        The pixel error rate.
     value : int
         The threshold.
     """
@@ -198,7 +202,7 @@ def _judge(
 def _print(summary: dict[str, Any], out: Path) -> None:
     scores = summary["scores"]
     print(f"{plural(summary['steps'], 'step')} in {summary['seconds']:.0f} s")
-    print(f"wrong pixels on {summary['images']} images that it never saw:")
+    print(f"misclassified pixels on {summary['images']} images that it never saw:")
     worst = 100 * summary["threshold_pixel_error_rate"]
     print(f"  {worst:6.2f} %  the best threshold on the brightness ({summary['threshold']})")
     print(f"  {100 * summary['pixel_error_rate']:6.2f} %  the U-Net", end="")

@@ -170,7 +170,7 @@ def _membranes(pairs: Pairs, options: dict[str, Any], threshold: float | None) -
 
 
 def _at_threshold(threshold: float, truth: Pages, predicted: Pages, there: Pages) -> Result:
-    """The share of wrong pixels, and F of class 1, of the mask above a probability."""
+    """The pixel error rate, and F of class 1, of the mask above a probability."""
     hits = said = true = 0
     for labels, page, known in zip(truth, predicted, there, strict=True):
         mask, cell = (page.astype(np.float64) > threshold) & known, (labels > 0) & known

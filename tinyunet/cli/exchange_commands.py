@@ -66,6 +66,7 @@ def add_to(commands: Any) -> None:
         ("--name", "U-Net", "its title"),
         ("--author", "the network's trainer", "who trained it"),
         ("--data", "not stated", "what it was trained on"),
+        ("--licence", "MIT", "under which others may use it, as an SPDX name"),
     ):
         group.add_argument(flag, default=default, metavar="TEXT", help=f"{words} ({default})")
     common.add_json(parser)
@@ -113,8 +114,7 @@ def export(arguments: argparse.Namespace) -> int:
     net, _ = load_network(weights, "cpu")
     if net.normalisation is None and form != "torch":
         warnings.warn(
-            f"{weights} does not say how its images were normalised: {out} says to mean 0 and "
-            "standard deviation 1",
+            f"{weights} does not say how its training's images were normalised: nor does {out}",
             stacklevel=1,
         )
     if form == "onnx":
@@ -128,7 +128,8 @@ def export(arguments: argparse.Namespace) -> int:
     else:
         from tinyunet.exchange.bioimageio_package import export_bioimageio
 
-        export_bioimageio(net, out, arguments.name, author=arguments.author, data=arguments.data)
+        about = {"author": arguments.author, "licence": arguments.licence, "data": arguments.data}
+        export_bioimageio(net, out, arguments.name, **about)
     size = out.stat().st_size
     if arguments.json:
         common.as_json({"file": str(out), "bytes": size, "format": form})
@@ -155,7 +156,7 @@ def import_(arguments: argparse.Namespace) -> int:
         params, architecture, layout = import_torch(arguments.file)
     net = UNet(**architecture, device="cpu")
     net.load(params)
-    net.normalisation = None if arguments.normalise == "none" else arguments.normalise
+    net.normalisation = arguments.normalise
     meta = {} if arguments.tile is None else {"tile": arguments.tile}
     if arguments.tile is not None:
         from tinyunet.geometry import check_size

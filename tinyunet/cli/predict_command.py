@@ -53,7 +53,9 @@ def add_to(commands: Any) -> None:
     parser = add_command(commands, "predict", usage, PURPOSE, TEXT, EXAMPLES)
     group = parser.add_argument_group("network and images")
     group.add_argument("run_folder", metavar="RUN", help="run folder, weights, or a network's name")
-    group.add_argument("images", metavar="IMAGES", help="stack, picture, folder, or CTC sequence")
+    group.add_argument(
+        "images", metavar="IMAGES", help="stack, picture, folder, CTC sequence, .zarr"
+    )
     group.add_argument("--slices", type=common.slice_range, metavar="A:B", help="only A to B − 1")
     group.add_argument(
         "--weights", choices=("best", "last"), help="of the run (the best, if it validated)"
@@ -152,7 +154,7 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results, average
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
-    pages = Pages(results.stack, results.chosen, normalised=net.normalisation is not None)
+    pages = Pages(results.stack, results.chosen, normalised=net.normalisation not in (None, "none"))
     with ExitStack() as writers:
         results.open(writers, net.n_classes)
 
@@ -189,8 +191,11 @@ def _report(arguments: argparse.Namespace, results: Results, recipe: Recipe) -> 
     named = f": {few(results.image_names)}" if results.stack.named else ""
     for line in results.lines(named):
         print(line)
-    out = results.places.probabilities
-    if out is not None:
+    out, cells = results.places.probabilities, results.places.given.get("cells")
+    if recipe.objects:  # object labels are compared with objects
+        if cells is not None:
+            common.note(f"next: tinyunet evaluate {shlex.quote(str(cells))} LABELS --instances")
+    elif out is not None:
         more = ""
         if len(results.all_classes) > 2:
             more = f" --classes {len(results.all_classes)}"

@@ -130,7 +130,9 @@ def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
             f"{100 * result.best.pixel_error_rate:.2f} % of the pixels wrong, at step "
             f"{result.best.step}"
         )
-    print(f"time: {result.seconds:.0f} s, of which {100 * result.waited:.1f} % waiting for tiles")
+    print(
+        f"time: {duration(result.seconds)}, of which {100 * result.waited:.1f} % waiting for tiles"
+    )
     print(f"report: {folder / 'report.html'}")
     if result.interrupted is None:
         print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")

@@ -105,13 +105,7 @@ def _describe(
         ],
         test_tensor=v.FileDescr(source=folder / "test_input.npy"),
         data=v.IntervalOrRatioDataDescr(type="float32"),
-        preprocessing=[
-            v.ZeroMeanUnitVarianceDescr(
-                kwargs=v.ZeroMeanUnitVarianceKwargs(
-                    axes=[v.AxisId("channel"), v.AxisId("y"), v.AxisId("x")]
-                )
-            )
-        ],
+        preprocessing=_preprocessing(net),
     )
     outputs = v.OutputTensorDescr(
         id=v.TensorId("probabilities"),
@@ -147,6 +141,15 @@ def _describe(
     )
 
 
+def _preprocessing(net: UNet) -> list:
+    """Return the step that normalises an image; none where pixels go in as they are."""
+    if net.normalisation != "image":
+        return []
+    v = needs("bioimageio.spec.model.v0_5")
+    axes = [v.AxisId(axis) for axis in ("channel", "y", "x")]
+    return [v.ZeroMeanUnitVarianceDescr(kwargs=v.ZeroMeanUnitVarianceKwargs(axes=axes))]
+
+
 def _smallest(depth: int) -> int:
     """Return the smallest image of the package: it fits, and something is left inside the halo."""
     return 2 * geometry.margin(depth) + 12
@@ -172,7 +175,8 @@ def _test_image(net: UNet, image: np.ndarray | None) -> np.ndarray:
 def _predicted(net: UNet, image: np.ndarray) -> np.ndarray:
     margin = geometry.margin(net.depth)
     pad = [(0, 0), (margin, margin), (margin, margin)]
-    return net.predict_proba(np.pad(normalise(image), pad, mode="reflect")[None])[0]
+    prepared = normalise(image) if net.normalisation == "image" else image
+    return net.predict_proba(np.pad(prepared, pad, mode="reflect")[None])[0]
 
 
 def _cover(path: Path, image: np.ndarray, probability: np.ndarray) -> None:
@@ -186,6 +190,12 @@ def _cover(path: Path, image: np.ndarray, probability: np.ndarray) -> None:
 
 
 def _documentation(net: UNet, name: str, data: str, margin: int) -> str:
+    prepared = {
+        "image": "normalised to mean 0 and standard deviation 1 by the package's processing step",
+        "none": "whose pixels go to the network as they are",
+        None: "whose pixels go to the network as they are: how those of the training were prepared "
+        "is not known",
+    }[net.normalisation]
     return f"""# {name}
 
 The network of figure 1 of {PAPER} (MICCAI 2015), trained with tinyunet: depth {net.depth},
@@ -194,7 +204,7 @@ The network of figure 1 of {PAPER} (MICCAI 2015), trained with tinyunet: depth {
 
 ## Input and output
 
-A 2-D image, normalised to mean 0 and standard deviation 1 by the package's own processing step.
+A 2-D image, {prepared}.
 The graph mirrors the image by {margin} pixels on every side and predicts without padding, so the
 output has the image's size. Tiles must overlap by {margin} pixels a side (the `halo`).
 

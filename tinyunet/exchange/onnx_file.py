@@ -15,7 +15,8 @@ from tinyunet.arrays import to_numpy
 from tinyunet.exchange._libraries import needs
 from tinyunet.images.normalise import FLOOR, HIGHEST, LOWEST
 from tinyunet.nn import UNet
-from tinyunet.nn.architecture import Layer, trace_sizes
+from tinyunet.nn.architecture import SHAPE, Layer, trace_sizes
+from tinyunet.training.checkpoint import architecture
 
 OPSET = 18  # Pad with axes; every runtime of the last years has it
 IR_VERSION = 9
@@ -25,6 +26,12 @@ COMPRESSED = (
     f"v to sqrt(max(0, (v - low) / (high - low)) + {FLOOR}), low and high being the image's "
     f"percentiles {LOWEST:g} and {HIGHEST:g}; then {NORMALISED}"
 )
+NORMALISATION = {
+    "image": NORMALISED,
+    "compressed": COMPRESSED,
+    "none": "none: pixels as they are",
+    None: "not known",
+}
 
 
 def export_onnx(net: UNet, path: str | Path, mirror: bool = False) -> None:
@@ -103,12 +110,11 @@ def _metadata(net: UNet, mirror: bool) -> dict[str, str]:
     if mirror:  # a mirror image is smaller than what it mirrors
         smallest -= 2 * margin
         smallest += step * max(0, -(-(margin + 1 - smallest) // step))
-    architecture = {
-        name: getattr(net, name) for name in ("in_channels", "n_classes", "depth", "base_channels")
-    }
+    built = architecture(net)
+    shape = {name: built[name] for name in SHAPE}  # drop-out is the training's
     return {
-        "tinyunet": json.dumps({**architecture, "mirror": mirror}, sort_keys=True),
-        "normalisation": COMPRESSED if net.normalisation == "compressed" else NORMALISED,
+        "tinyunet": json.dumps({**shape, "mirror": mirror}, sort_keys=True),
+        "normalisation": NORMALISATION[net.normalisation],
         "sizes": f"height and width: {smallest}, then every {step} pixels",
         "margin": f"{margin} pixels a side" + (", mirrored in the graph" if mirror else ""),
     }

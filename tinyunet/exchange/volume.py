@@ -1,4 +1,4 @@
-"""Overlap-tile prediction of volumes that fit no memory, as blocks that dask hands out.
+"""Overlap-tile prediction of volumes that fit no memory, in blocks; a cluster gets them from dask.
 
 A block is the output of one tile in one plane: `tiling.plan_axis` plans them as it does for a
 single image, so that the blocks together are seamless and equal to `predict_tiled`, bit for bit.
@@ -9,6 +9,7 @@ network and one window at a time. Lesson: lessons/10-overlap-tile.md.
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Job(NamedTuple):
     target: str
     device: str
     one_thread: bool
+    run: str  # of this prediction alone: what a worker keeps of another one may have changed since
 
 
 def predict_volume(
@@ -106,7 +108,8 @@ def predict_volume(
     """
     if scheduler is not None:
         device = "cpu" if device == "auto" else device
-    net = _network(str(weights), "cpu" if scheduler is not None else device, False)
+    run_id = uuid.uuid4().hex
+    net = _network(str(weights), "cpu" if scheduler is not None else device, False, run_id)
     if net.normalisation == "compressed":
         raise ValueError(
             f"{weights}: its images are compressed by their percentiles, which takes whole planes: "
@@ -122,7 +125,7 @@ def predict_volume(
     blocks = [Block(place, rows, columns) for place in volume.planes()
               for rows in plan[0] for columns in plan[1]]  # fmt: skip
     places = [str(Path(path).resolve()) for path in (weights, source, target)]
-    job = Job(places[0], places[1], places[2], device, scheduler is not None)
+    job = Job(places[0], places[1], places[2], device, scheduler is not None, run_id)
     with _workers(scheduler) as run:  # nothing is written for a cluster that does not answer
         _prepare_target(Path(target), volume, net, plan, _notes(weights, source, tile))
         marks = Path(target) / MARKS
@@ -160,8 +163,8 @@ def _prepare_target(
 
 
 @lru_cache(maxsize=1)
-def _network(weights: str, device: str, one_thread: bool) -> UNet:
-    """Return the network of a file, loaded once a process."""
+def _network(weights: str, device: str, one_thread: bool, run: str) -> UNet:
+    """Return the network of a file, loaded once a process and prediction."""
     if one_thread:  # the cluster shares out the cores
         from tinyunet.backends.cpu.threads import set_threads
 
@@ -170,7 +173,7 @@ def _network(weights: str, device: str, one_thread: bool) -> UNet:
 
 
 @lru_cache(maxsize=1)
-def _open(source: str) -> Volume:
+def _open(source: str, run: str) -> Volume:
     return open_volume(source, warn=False)  # whoever asked for the prediction was told
 
 
@@ -192,9 +195,11 @@ def predict_block(job: Job, block: Block) -> str:
     mark = Path(job.target) / MARKS / block.mark
     if mark.exists():  # dask asks again for all that a worker had answered which died since
         return block.mark
-    net, volume = _network(job.weights, job.device, job.one_thread), _open(job.source)
+    net = _network(job.weights, job.device, job.one_thread, job.run)
+    volume = _open(job.source, job.run)
     plane: Any = volume.plane(block.place)  # slices like an array
-    mean, std = (0.0, 1.0) if net.normalisation is None else _statistics(job, plane, block.place)
+    as_it_is = net.normalisation in (None, "none")
+    mean, std = (0.0, 1.0) if as_it_is else _statistics(job, plane, block.place)
     (top, height, tall), (left, width, wide) = block.rows, block.columns
     border = geometry.margin(net.depth)
     window = read_window(plane, top - border, left - border, tall, wide).astype(np.float32)
@@ -237,9 +242,8 @@ def _workers(scheduler: str | None) -> Iterator[Callable]:
 
 def _run_here(job: Job, blocks: list[Block], done: Callable[[int], Any]) -> None:
     """One block after the other: the network itself works in threads."""
-    delayed = needs("dask").delayed
     for number, block in enumerate(blocks, 1):
-        delayed(predict_block)(job, block).compute(scheduler="synchronous")
+        predict_block(job, block)
         done(number)
 
 

@@ -15,7 +15,7 @@ from tinyunet.arrays import Array, as_real
 
 # How images may have been prepared for a network: as they are, to mean 0 and deviation 1; or
 # compressed first.
-NORMALISATIONS = ("image", "compressed")
+NORMALISATIONS = ("image", "compressed", "none")  # none: the pixels as they are
 
 
 def _check(image: object, name: str) -> Array:

@@ -21,7 +21,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
     ----------
     net : UNet
         Knows how the images of its training were prepared.
-    normalise : {"trained", "image", "compressed"} or (mean, std) or None
+    normalise : {"trained", "image", "compressed", "none"} or (mean, std) or None
         As in `predict_tiled`.
     image : array, shape (C, H, W)
         The image.
@@ -38,7 +38,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
     ValueError
         For what is none of these.
     """
-    accepted = "normalise must be None, 'trained', 'image', 'compressed' or (mean, std)"
+    accepted = "normalise must be None, 'trained', 'image', 'compressed', 'none' or (mean, std)"
     if isinstance(normalise, str):
         if normalise not in ("trained", *NORMALISATIONS):
             raise ValueError(f"{accepted}, got {normalise!r}")
@@ -46,9 +46,9 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
             normalise = net.normalisation
         if normalise == "compressed":
             image = compress(image)
-        if normalise is not None:
+        if normalise not in (None, "none"):
             normalise = mean_and_std(image)
-    if normalise is None:
+    if normalise in (None, "none"):
         return image, None, None
     try:
         mean, std = (np.broadcast_to(np.asarray(v, float), image.shape[:1]) for v in normalise)

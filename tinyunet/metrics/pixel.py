@@ -66,7 +66,7 @@ def pixel_error(ground_truth: object, prediction: object) -> float:
     Returns
     -------
     float
-        In 0..1, 0 is best. This is not the fraction of wrong pixels: see `pixel_error_rate`.
+        In 0..1, 0 is best. This is not the pixel error rate: see `pixel_error_rate`.
 
     Raises
     ------

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from tinyunet import geometry
 
+SHAPE = ("in_channels", "n_classes", "depth", "base_channels")  # what decides all layers
+
 
 class Layer(NamedTuple):
     """One arrow of figure 1.

@@ -65,7 +65,7 @@ def write_report(folder: Path) -> Path:
         _section("How it learned", _image(folder / "curves.png", "curves of the run")),
         _section("How good it is", _scores_or_why_not(folder, scores)),
         _section("What it learned from", _data(settings, history, fingerprint)),
-        _section("What to do with it", _commands(folder, scores)),
+        _section("What to do with it", _commands(folder, settings, scores)),
         _section("How it was made", _settings(settings) + _starts(history)),
     ]
     text = (
@@ -186,14 +186,23 @@ def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -
     return "<pre>" + "\n".join(escape(line) for line in lines) + "</pre>"
 
 
-def _commands(folder: Path, scores: dict[str, Any] | None) -> str:
-    run = shlex.quote(str(folder))
-    chosen = f" --run {run}" if (scores or {}).get("thresholds") else ""
+def _commands(folder: Path, settings: Settings, scores: dict[str, Any] | None) -> str:
+    """What to type next, by what the labels held: objects, several classes, or one."""
+    run, scores = shlex.quote(str(folder)), scores or {}
+    rows = scores.get("thresholds") or [{}]
+    out, judged, more = "--out probabilities.tif", "probabilities.tif", ""
+    if "seg" in rows[0]:
+        out, judged, more = "--cells cells", "cells", " --instances"
+    elif "classes" in scores:
+        more = f" --classes {len(scores['classes'])}"
+    elif rows[0]:
+        more = f" --run {run}"
     lines = [
-        f"tinyunet predict {run} IMAGES --out probabilities.tif --overlays overlays",
-        f"tinyunet evaluate probabilities.tif LABELS{chosen}",
-        f"tinyunet train IMAGES LABELS --out {run} --resume --steps MORE",
+        f"tinyunet predict {run} IMAGES {out} --overlays overlays",
+        f"tinyunet evaluate {judged} LABELS{more}",
     ]
+    if not settings.decay:  # a rate that has fallen to nothing has no further steps
+        lines.append(f"tinyunet train IMAGES LABELS --out {run} --resume --steps MORE")
     return "<pre>" + escape("\n".join(lines)) + "</pre>"
 
 

@@ -29,7 +29,7 @@ def find_ranks() -> Ranks:
     Returns
     -------
     Ranks
-        `SINGLE` unless `mpirun` (or the like) started several processes.
+        `SINGLE` unless `mpirun`, `mpiexec` or ``srun --mpi=pmi2`` started several processes.
 
     Raises
     ------

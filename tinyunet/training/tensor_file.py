@@ -17,7 +17,7 @@ import numpy as np
 
 from tinyunet._files import atomic_write, printable
 from tinyunet.geometry import DEEPEST
-from tinyunet.nn.architecture import parameter_shapes
+from tinyunet.nn.architecture import SHAPE, parameter_shapes
 
 FORMAT = "tinyunet-1"
 FileName: TypeAlias = str | os.PathLike[str]
@@ -165,8 +165,8 @@ def _verified(path: Path, tensors: Tensors, text: str) -> dict[str, Any]:
 def _of_another_program(path: Path, tensors: Tensors) -> tuple[Tensors, dict[str, Any]]:
     """(tensors, metadata) where another program wrote weights under this package's names.
 
-    The names may come with "params/" in front of them or without. What the shapes tell is checked
-    with all the rest by the caller.
+    The names may come with "params/" in front of them or without; how deep the network is, only
+    they say. What the shapes tell is checked with all the rest by the caller.
     """
     params = {name.removeprefix("params/"): value for name, value in tensors.items()}
     levels = [int(m[1]) for m in map(re.compile(r"down(\d+)\.").match, params) if m]
@@ -216,9 +216,7 @@ def _shapes(path: Path, built: Any) -> dict[str, tuple[int, ...]]:
     try:
         if built["depth"] > DEEPEST:
             raise ValueError(f"depth {built['depth']} is more than {DEEPEST}")
-        return parameter_shapes(
-            *(built[name] for name in ("in_channels", "n_classes", "depth", "base_channels"))
-        )
+        return parameter_shapes(*(built[name] for name in SHAPE))
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: its architecture is damaged ({printable(error)})") from error
 

@@ -73,8 +73,8 @@ def test_operations_and_maps_grow_with_the_batch_and_weights_do_not():
 
 def test_floors_are_milliseconds():
     step = Counts(direct=8_000, winograd=2_000, bytes=300, winograd_bytes=700)
-    assert step.floors(1e6, 1e5) == (2.0, 10.0)
-    assert step.floors(1e6, 1e5, winograd=False) == (8.0, 3.0)
+    assert step.lower_bounds(1e6, 1e5) == (2.0, 10.0)
+    assert step.lower_bounds(1e6, 1e5, winograd=False) == (8.0, 3.0)
 
 
 def test_bounds_are_those_of_the_card_that_was_measured(tmp_path, monkeypatch, capsys):
