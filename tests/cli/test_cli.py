@@ -744,3 +744,12 @@ def test_a_reader_that_left(tmp_path):
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert process.returncode in (0, 141)
     assert process.stderr == ""
+
+
+def test_json_keeps_all_digits_and_tells_sums_of_tenths_as_meant(capsys):
+    from tinyunet.cli.common import as_json
+
+    values = [0.1 + 0.2, sum([0.1] * 10), 1 / 3, 1.7046590513653226, -0.8999999999999999, 1e-20]
+    as_json({"values": [*values, float("nan")]})
+    told = json.loads(capsys.readouterr().out)["values"]
+    assert told == [0.3, 1.0, 1 / 3, 1.7046590513653226, -0.9, 1e-20, None]

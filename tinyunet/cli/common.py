@@ -94,7 +94,8 @@ def note(text: str) -> None:
 def as_json(result: object) -> None:
     """Print a dict as JSON on stdout; NaN becomes null, which JSON can say.
 
-    Fifteen digits hold all that a double knows of a decimal number: 0.1 + 0.2 is 0.3 again.
+    Numbers keep all their digits, but a sum of tenths is told as what it stands for: 0.3, not
+    0.30000000000000004. What has at most four digits among its first fifteen is such a number.
     """
 
     def clean(value: object) -> object:
@@ -103,7 +104,8 @@ def as_json(result: object) -> None:
         if isinstance(value, list | tuple):
             return [clean(item) for item in value]
         if isinstance(value, float):
-            return None if value != value else float(f"{value:.15g}")
+            short = f"{value:.15g}"
+            return None if value != value else float(short) if len(short) <= 6 else value
         return value
 
     print(json.dumps(clean(result), indent=2, allow_nan=False))
