@@ -44,7 +44,7 @@ SETTINGS = Settings(
 )  # rate and momentum: see below
 # Steps, momentum, and the rate that falls to nothing over the last share of them. (0.002 with 0.99
 # went well for 4500 steps; then the loss rose, and the cores never came back. Momentum 0.9 learns
-# faster, see lesson 11; that was found when two rounds were done.)
+# faster, see lesson 11b; that was found when two rounds were done.)
 ROUNDS = ((16000, 0.99, 0.001, 0.7), (8000, 0.99, 0.0007, 1.0), (10000, 0.9, 0.01, 1.0))
 HELD_OUT_01 = range(36, 48)
 EVERY, FIRST = 6, 3  # of the images of 02
