@@ -39,20 +39,19 @@ def test_a_folder_appears_whole(tmp_path):
     assert found == {"cells": None, "cells/a": b"1", "cells/sub": None, "cells/sub/b": b"2"}
 
 
-def test_a_folder_takes_the_place_of_an_empty_one_and_of_no_other(tmp_path, monkeypatch):
+def test_a_folder_that_is_there_is_filled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cells").mkdir()
     with atomic_folder("cells") as folder:
         (folder / "a").write_text("1")
     assert (tmp_path / "cells" / "a").read_text() == "1"
 
-    def again():
-        with atomic_folder("cells") as folder:
-            (folder / "b").write_text("2")
-
-    with pytest.raises(OSError, match="not empty"):
-        again()
-    assert [p.name for p in tmp_path.rglob("*")] == ["cells", "a"]
+    with atomic_folder("cells") as folder:
+        (folder / "b").write_text("2")
+        (folder / "a").write_text("3")
+        assert (tmp_path / "cells" / "a").read_text() == "1"
+    found = {str(p.relative_to(tmp_path)): c for p, c in snapshot(tmp_path).items()}
+    assert found == {"cells": None, "cells/a": b"3", "cells/b": b"2"}
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path):

@@ -42,8 +42,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new folder beside `path`; on success its files are flushed and it gets that name.
 
-    `path` must not exist or be an empty folder by then: OSError otherwise. If the block raises,
-    nothing is left.
+    A folder that is there stays, since somebody may be in it, and is filled: its files of the same
+    names are replaced. If the block raises, nothing is left of the new ones.
     """
     path = Path(os.path.abspath(path))
     with _hidden_folder(path) as folder:
@@ -54,8 +54,10 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             if file.is_file():
                 _flush(file)
         if path.is_dir():
-            path.rmdir()  # Windows renames onto nothing only
-        os.replace(temporary, path)
+            for file in temporary.iterdir():
+                os.replace(file, path / file.name)
+        else:
+            os.replace(temporary, path)
         _flush_folder(path.parent)
 
 

@@ -118,7 +118,8 @@ def info(arguments: argparse.Namespace) -> int:
         f"tinyunet {result['version']}, numpy {result['numpy']}, "
         f"{plural(result['cpu_cores'], 'CPU core')}"
     )
-    print(*(result["gpus"] or [f"GPU: {result['gpu']}"]), sep="\n")
+    gpus = result["gpus"] or [f"GPU: {result['gpu']}"]
+    print(*(textwrap.fill(gpu, 80, subsequent_indent="  ") for gpu in gpus), sep="\n")
     if result["run"] is not None:
         _print_run(result["run"])
     if card is not None:
@@ -173,12 +174,29 @@ def _print_card(card: Card) -> None:
         print(f"made for objects about {card.typical_diameter:g} pixels across")
     settings = ", ".join(f"{name} {value}" for name, value in card.recipe.settings.items())
     print(f"cells by {card.recipe.function}: {settings}")
-    shown = ("title", "typical_diameter", "postprocessing")
+    if card.about.get("diameters"):
+        low, high = card.about["diameters"]
+        print(f"96 of 100 that it learned from were {low:g} to {high:g} pixels across")
+    if card.about.get("scores"):
+        _print_scores(card.about["scores"])
+    shown = ("title", "typical_diameter", "diameters", "postprocessing", "scores")
     for name, value in card.about.items():
         if name not in shown:
             print(
                 *textwrap.wrap(f"{name}: {_in_words(value)}", 78, subsequent_indent="  "), sep="\n"
             )
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    """A row a part of the held-out images: SEG, IoU, and F1 and AP at several IoUs."""
+    columns = ("SEG", "IoU", "F1 0.5", "F1 0.7", "F1 0.9", "AP 0.5", "AP 0.7")
+    print(f"{'scores':<16}" + "".join(f"{column:>8}" for column in columns))
+    for part, found in scores.items():
+        values = [
+            found[name] if not at else found[name][at]
+            for name, _, at in (column.partition(" ") for column in columns)
+        ]
+        print(f"{part:<16}" + "".join(f"{value:>8.3f}" for value in values))
 
 
 def _in_words(value: Any) -> str:

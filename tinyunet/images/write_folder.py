@@ -3,14 +3,13 @@
 Lesson: lessons/11-training.md.
 """
 
-import os
-import secrets
-import shutil
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from tinyunet._files import atomic_folder
 from tinyunet.arrays import Array
 from tinyunet.images.names import FileName
 from tinyunet.images.write import write_stack
@@ -31,9 +30,8 @@ class FolderWriter:
 
     def __init__(self, folder: FileName, dtype: Any = None) -> None:
         self.folder, self.dtype, self.count = Path(folder), dtype, 0
-        self._final = self.folder.resolve()
-        self._hidden = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")
-        self._hidden.mkdir()
+        self._atomic = atomic_folder(self.folder.resolve())
+        self._hidden = self._atomic.__enter__()
 
     def append(self, name: str, page: Array) -> None:
         """Write one slice as a TIFF file.
@@ -76,13 +74,10 @@ class FolderWriter:
     def __enter__(self) -> "FolderWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                if self._final.is_dir():  # somebody may be in it: it stays, and is filled
-                    for file in self._hidden.iterdir():
-                        os.replace(file, self._final / file.name)
-                else:
-                    os.replace(self._hidden, self._final)
-        finally:
-            shutil.rmtree(self._hidden, ignore_errors=True)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._atomic.__exit__(kind, error, trace)
