@@ -16,8 +16,8 @@ by `eval "$(tinyunet completion bash)"`, written into ~/.bashrc if it shall be t
 Needs `pip install "tinyunet[completion]"`.
 """
 EXAMPLES = (
-    ('eval "$(tinyunet completion bash)"', "for this shell; or as a line of ~/.bashrc"),
-    ("tinyunet completion zsh > ~/.zsh/_tinyunet", "for zsh: into a folder of its fpath"),
+    ("tinyunet completion bash", "with `>> ~/.bash_completion` behind it, bash knows it for good"),
+    ("tinyunet completion zsh", "with `> _tinyunet` behind it, in a folder of zsh's fpath"),
 )
 
 

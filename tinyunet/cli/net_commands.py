@@ -177,14 +177,21 @@ def _print_card(card: Card) -> None:
     if card.about.get("diameters"):
         low, high = card.about["diameters"]
         print(f"96 of 100 that it learned from were {low:g} to {high:g} pixels across")
-    if card.about.get("scores"):
-        _print_scores(card.about["scores"])
-    shown = ("title", "typical_diameter", "diameters", "postprocessing", "scores")
+    shown = ["title", "typical_diameter", "diameters", "postprocessing"]
+    scores = card.about.get("scores")
+    if isinstance(scores, dict) and all(_of_objects(found) for found in scores.values()):
+        _print_scores(scores)
+        shown.append("scores")
     for name, value in card.about.items():
         if name not in shown:
             print(
                 *textwrap.wrap(f"{name}: {_in_words(value)}", 78, subsequent_indent="  "), sep="\n"
             )
+
+
+def _of_objects(found: Any) -> bool:
+    """Whether these are the scores that lessons/runs/nuclei_network.py writes."""
+    return isinstance(found, dict) and {"SEG", "IoU", "F1", "AP"} <= set(found)
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from tinyunet.geometry import check_size
 from tinyunet.images import Stack, open_stack
 from tinyunet.images._text import few
 from tinyunet.images.normalise import check_values
-from tinyunet.inference.recipe import DEFAULTS, Recipe
+from tinyunet.inference.recipe import DEFAULTS, PLAIN, Recipe
 from tinyunet.networks import Model, find_model
 from tinyunet.nn.unet import UNet
 
@@ -47,6 +47,9 @@ CELLS = (  # how cells are made: flag, type, metavar, words; None stands for the
 )
 
 
+_OF_CARDS = ("--threshold", "--min-size")
+
+
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     usage = "RUN IMAGES --out FILE.tif [options]"
@@ -67,7 +70,8 @@ def add_to(commands: Any) -> None:
     group = parser.add_argument_group("masks and cells")
     for flag, kind, metavar, words in CELLS:
         default = DEFAULTS[flag[2:].replace("-", "_")]
-        told = f"({'the best on what RUN held out, or ' * (flag == '--threshold')}{default})"
+        told = f"({'the best on what RUN held out, or ' * (flag == '--threshold')}{default}"
+        told += f"{', or what the card of a network says' * (flag in _OF_CARDS)})"
         group.add_argument(flag, type=kind, metavar=metavar, help=f"{words} {told}")
     group.add_argument(
         "--classes-file",
@@ -133,6 +137,12 @@ def _recipe(arguments: argparse.Namespace, recipe: Recipe) -> Recipe:
         if value < 0:
             raise ValueError(f"{flag} {value} is not at least 0")
         typed[name] = value
+    closing = sorted({"border", "grow"} & set(typed))
+    if closing and recipe.function != PLAIN:
+        raise ValueError(
+            f"--{closing[0]}: {recipe.function} takes no {closing[0]}: what this network "
+            "gives has no cut borders to close"
+        )
     return recipe.changed(**typed)
 
 

@@ -32,7 +32,8 @@ KINDS = {  # option: metavar, words
             "numbers; of a network of the package its cells)"),
     "probabilities": (PLACE, "the same, for a network of the package too"),
     "masks": (PLACE, "classes: 0 and 255, or class numbers; in a folder as PNG"),
-    "cells": (PLACE, "cells, one number each, 16 bit; frames t000 become mask000"),
+    "cells": (PLACE, "cells, one number each, 16 bit (32 where more may be needed); frames t000 "
+              "become mask000"),
     "overlays": (FOLDER, "contours of cells or classes on the images, as PNG"),
     "colours": (FOLDER, "cells or classes, each in a colour of its own, as PNG"),
 }  # fmt: skip

@@ -48,16 +48,33 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
         "training (section 3)",
         (
             ("--steps", "steps", int, "steps; each learns from one tile"),
-            ("--tile", "tile", int, "pixels along a side of a tile; larger is better and slower"),
+            (
+                "--tile",
+                "tile",
+                int,
+                "pixels along a side of a tile; larger is better and slower; where N does not fit, "
+                "sizes that do are named",
+            ),
             ("--lr", "lr", float, "learning rate; a smaller one if the loss becomes NaN or flat"),
-            ("--momentum", "momentum", float, "share of the last step's direction that is kept"),
+            (
+                "--momentum",
+                "momentum",
+                float,
+                "share of the last step's direction that is kept; 0.99 wants a tenth of the rate",
+            ),
             (
                 "--momentum-warmup",
                 "momentum_warmup",
                 int,
                 "steps over which the momentum grows to it",
             ),
-            ("--decay", "decay", float, "share of the steps, at the end, with a falling rate"),
+            (
+                "--decay",
+                "decay",
+                float,
+                "share of the steps, at the end, with a falling rate; 0.3 gains the last points of "
+                "a long run",
+            ),
             ("--seed", "seed", int, "of weights, drop-out and tiles"),
         ),
     ),
