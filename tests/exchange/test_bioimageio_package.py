@@ -42,12 +42,16 @@ def test_the_package_is_valid_and_holds_what_it_promises(exchange_net, tmp_path,
         assert "Training data: noise" in archive.read("README.md").decode()
 
 
-def test_the_reference_consumer_gets_the_expected_output(exchange_net, tmp_path):
+@pytest.mark.parametrize("normalisation", ["image", "none", None])
+def test_the_reference_consumer_gets_the_expected_output(exchange_net, tmp_path, normalisation):
     net = exchange_net
+    net.normalisation = normalisation
     core = pytest.importorskip("bioimageio.core", reason="bioimageio.core is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     export_bioimageio(net, tmp_path / "net.zip")
     assert core.test_model(tmp_path / "net.zip").status == "passed"
+    steps = bioimageio.spec.load_description(tmp_path / "net.zip").inputs[0].preprocessing
+    assert any(step.id == "zero_mean_unit_variance" for step in steps) == (normalisation == "image")
 
 
 def test_an_image_that_does_not_fit_is_refused(exchange_net, tmp_path):

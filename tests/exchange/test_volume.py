@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -203,6 +204,21 @@ def test_statistics_are_kept_with_the_output(weights, tmp_path, rng):
     assert std == pytest.approx(stack.std())
     new = create_volume(tmp_path / "x.zarr", open_volume(source), "uint8", (200, 50), {})
     assert new.chunks == (1, 70, 50)
+
+
+def test_nothing_is_kept_of_an_earlier_prediction(weights, tmp_path, rng):
+    """The files may have changed in between, under the same names."""
+    source = _ome(tmp_path / "in.zarr", rng.random((1, 40, 52), dtype=np.float32), "zyx")
+    predict_volume(weights, source, tmp_path / "first.zarr", 84)
+    net = UNet(depth=3, base_channels=3, seed=5, device="cpu")
+    net.normalisation = "image"
+    save_weights(weights, net)
+    image = rng.random((60, 44), dtype=np.float32)
+    shutil.rmtree(source)
+    _ome(tmp_path / "in.zarr", image[None], "zyx")
+    predict_volume(weights, source, tmp_path / "second.zarr", 84)
+    plane = open_volume(tmp_path / "second.zarr").array[0]
+    np.testing.assert_array_equal(plane, predict_tiled(net, image, 84)[1])
 
 
 def test_planes_go_to_the_network_as_its_training_took_them(tmp_path, rng):
