@@ -421,15 +421,15 @@ MIXED = np.zeros((2, 9, 12))
         ({"image": np.full((9, 9), np.nan)}, "image must hold finite values"),
         (
             {"normalise": "stack"},
-            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std., got 'stack'",
+            "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std., got 's",
         ),
         (
             {"normalise": 3},
-            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std.",
+            "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std.",
         ),
         (
             {"normalise": (1, 2, 3)},
-            "normalise must be None, 'trained', 'image', 'compressed' or .mean, std.",
+            "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std.",
         ),
         ({"normalise": ([1, 2], 3)}, "normalise must be .* one for each of 1 channels"),
         ({"normalise": (0, 0)}, r"normalise needs a finite mean and a std > 0, got \(0, 0\)"),

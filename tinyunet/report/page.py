@@ -188,15 +188,16 @@ def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -
 
 def _commands(folder: Path, settings: Settings, scores: dict[str, Any] | None) -> str:
     """What to type next, by what the labels held: objects, several classes, or one."""
-    run, scores = shlex.quote(str(folder)), scores or {}
-    rows = scores.get("thresholds") or [{}]
+    run = shlex.quote(str(folder))
+    rows, classes = ((scores or {}).get(name) for name in ("thresholds", "classes"))
+    first = rows[0] if isinstance(rows, list) and rows else None  # the file may be damaged
     out, judged, more = "--out probabilities.tif", "probabilities.tif", ""
-    if "seg" in rows[0]:
-        out, judged, more = "--cells cells", "cells", " --instances"
-    elif "classes" in scores:
-        more = f" --classes {len(scores['classes'])}"
-    elif rows[0]:
+    if isinstance(first, dict):
         more = f" --run {run}"
+        if "seg" in first:
+            out, judged, more = "--cells cells", "cells", " --instances"
+    elif isinstance(classes, list):
+        more = f" --classes {len(classes)}"
     lines = [
         f"tinyunet predict {run} IMAGES {out} --overlays overlays",
         f"tinyunet evaluate {judged} LABELS{more}",
