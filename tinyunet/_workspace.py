@@ -9,21 +9,26 @@ to hand anything back, and an array that somebody keeps is never overwritten.
 
 import threading
 from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 ALIGNMENT = 4096  # one page: pieces never share one
 SEGMENT = 256 * 2**20  # bytes; untouched pages of a segment cost nothing
 SMALL = 2**16  # bytes; smaller arrays are the allocator's everyday business
 LINE = 64  # bytes that a processor's cache fetches at once; a vector across two lines costs both
 
-_current = ContextVar("tinyunet_workspace", default=None)
+_Block: TypeAlias = tuple[int, int, int]  # (segment, start, stop)
+
+_current: ContextVar["Workspace | None"] = ContextVar("tinyunet_workspace", default=None)
 
 
-def empty(shape, dtype=np.float32):
+def empty(shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32) -> np.ndarray:
     """An uninitialised array like `numpy.empty`, from the workspace in use if there is one."""
     workspace = _current.get()
     return _empty(shape, dtype) if workspace is None else workspace.empty(shape, dtype)
@@ -32,18 +37,18 @@ def empty(shape, dtype=np.float32):
 class Workspace:
     """A pool of memory for arrays; `with workspace.used():` makes `empty` above draw from it."""
 
-    def __init__(self):
-        self._segments = []  # uint8 arrays
-        self._free = []  # blocks, sorted [(segment, start, stop)], never adjacent
-        self._returned = deque()  # pieces given back, possibly by another thread
+    def __init__(self) -> None:
+        self._segments: list[np.ndarray] = []  # uint8 arrays
+        self._free: list[_Block] = []  # sorted, never adjacent
+        self._returned: deque[_Block] = deque()  # pieces given back, possibly by another thread
         self._lock = threading.Lock()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["Workspace"], tuple[()]]:
         """Copied or pickled it is a new one: what holds it keeps nothing in it between steps."""
         return Workspace, ()
 
     @contextmanager
-    def used(self):
+    def used(self) -> Iterator["Workspace"]:
         """Arrays that the kernels make in this block, in this thread, come from here."""
         token = _current.set(self)
         try:
@@ -52,11 +57,11 @@ class Workspace:
             _current.reset(token)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes of all segments."""
         return sum(len(segment) for segment in self._segments)
 
-    def empty(self, shape, dtype=np.float32):
+    def empty(self, shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32) -> np.ndarray:
         """An uninitialised C-ordered array; its memory returns here when its last view dies."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = np.dtype(dtype)
@@ -66,7 +71,7 @@ class Workspace:
         lease = _Lease(self, *self._take(-(-n_bytes // ALIGNMENT) * ALIGNMENT))
         return np.asarray(lease)[:n_bytes].view(dtype).reshape(shape)
 
-    def _take(self, n_bytes):
+    def _take(self, n_bytes: int) -> tuple[np.ndarray, tuple[int, int]]:
         """Cut a piece from the first free block that is large enough, or from a new segment.
 
         First fit, not best fit: the smallest block that is large enough would leave many small
@@ -85,7 +90,7 @@ class Workspace:
                 self._free.insert(place, (segment, start + n_bytes, stop))
             return self._segments[segment][start : start + n_bytes], (segment, start)
 
-    def _collect(self):
+    def _collect(self) -> None:
         """Free the returned pieces and coalesce neighbouring free blocks."""
         if not self._returned:
             return
@@ -104,23 +109,23 @@ class Workspace:
 class _Lease:
     """Owns a piece of a segment; arrays hold on to it as their base."""
 
-    def __init__(self, workspace, memory, place):
+    def __init__(self, workspace: Workspace, memory: np.ndarray, place: tuple[int, int]) -> None:
         self._workspace, self._memory, self._place = workspace, memory, place
         self.__array_interface__ = memory.__array_interface__
 
-    def __del__(self):
+    def __del__(self) -> None:
         # May run in any thread and in the middle of `_take`: a deque's append needs no lock.
         segment, start = self._place
         self._workspace._returned.append((segment, start, start + len(self._memory)))
 
 
-def _empty(shape, dtype):
+def _empty(shape: int | Sequence[int], dtype: npt.DTypeLike) -> np.ndarray:
     """An uninitialised array of the allocator's, but one that begins at a cache line's edge."""
     shape, dtype = (shape,) if isinstance(shape, int) else shape, np.dtype(dtype)
     return _aligned(prod(shape) * dtype.itemsize, LINE).view(dtype).reshape(shape)
 
 
-def _aligned(n_bytes, edge):
+def _aligned(n_bytes: int, edge: int) -> np.ndarray:
     """`n_bytes` uninitialised bytes that begin at a multiple of `edge`."""
     raw = np.empty(n_bytes + edge, np.uint8)
     start = -raw.__array_interface__["data"][0] % edge

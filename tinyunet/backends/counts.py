@@ -27,12 +27,12 @@ class Layer:
     has_relu: bool = True
 
     @property
-    def weights(self):
+    def weights(self) -> int:
         """How many numbers the weight tensor has."""
         taps = {"conv3x3": 9, "conv1x1": 1, "upconv": 4}[self.kind]
         return taps * self.channels * self.out_channels
 
-    def product(self, winograd=False):
+    def product(self, winograd: bool = False) -> int:
         """Operations of one of its matrix products: forward, or either gradient, of one image."""
         if self.kind == "upconv":  # each input pixel meets every weight
             return 2 * self.weights * self.size**2
@@ -42,17 +42,17 @@ class Layer:
         return 2 * self.weights * self.out_size**2
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Numbers that enter it, of one image."""
         return self.channels * self.size**2
 
     @property
-    def outputs(self):
+    def outputs(self) -> int:
         """Numbers that leave it, of one image."""
         return self.out_channels * self.out_size**2
 
     @property
-    def tiles(self):
+    def tiles(self) -> tuple[int, int, int]:
         """Numbers in Winograd's v, m (of one image) and u: see backends/cuda/winograd.cu."""
         rows, columns = tile_counts(self.out_size, self.out_size)
         tiles = 36 * rows * columns
@@ -68,14 +68,18 @@ class Counts:
     bytes: int
     winograd_bytes: int
 
-    def lower_bounds(self, operations_per_second, bytes_per_second, winograd=True):
+    def lower_bounds(
+        self, operations_per_second: float, bytes_per_second: float, winograd: bool = True
+    ) -> tuple[float, float]:
         """Return the two lower bounds of a step in milliseconds: (arithmetic, memory)."""
         operations = self.winograd if winograd else self.direct
         moved = self.bytes + (self.winograd_bytes if winograd else 0)
         return 1e3 * operations / operations_per_second, 1e3 * moved / bytes_per_second
 
 
-def layers(size, depth=5, base_channels=64, in_channels=1, n_classes=2):
+def layers(
+    size: int, depth: int = 5, base_channels: int = 64, in_channels: int = 1, n_classes: int = 2
+) -> list[Layer]:
     """Return the convolutions of the U in order. Raises ValueError if `size` does not fit."""
     walk = architecture.unet_layers(in_channels, n_classes, depth, base_channels)
     return [
@@ -93,7 +97,14 @@ def layers(size, depth=5, base_channels=64, in_channels=1, n_classes=2):
     ]
 
 
-def count_step(size, depth=5, base_channels=64, in_channels=1, n_classes=2, batch=1):
+def count_step(
+    size: int,
+    depth: int = 5,
+    base_channels: int = 64,
+    in_channels: int = 1,
+    n_classes: int = 2,
+    batch: int = 1,
+) -> Counts:
     """Return the `Counts` of one training step on `batch` square tiles of `size` pixels."""
     direct = winograd = moved = own = 0
     walk = layers(size, depth, base_channels, in_channels, n_classes)
@@ -114,7 +125,7 @@ def count_step(size, depth=5, base_channels=64, in_channels=1, n_classes=2, batc
     return Counts(direct, winograd, moved, own)
 
 
-def _least_numbers(layer, products, batch):
+def _least_numbers(layer: Layer, products: int, batch: int) -> int:
     """Numbers that a layer's forward and backward read and write, if each does so once."""
     forward = layer.inputs + layer.outputs
     backward = layer.inputs + layer.outputs * (2 if layer.has_relu else 1)
@@ -122,7 +133,7 @@ def _least_numbers(layer, products, batch):
     return batch * (forward + backward) + 3 * layer.weights
 
 
-def _copied_numbers(size, depth, base_channels):
+def _copied_numbers(size: int, depth: int, base_channels: int) -> int:
     """Numbers that pooling, cropping and their backward passes read and write, of one image."""
     walk = architecture.unet_layers(1, 2, depth, base_channels)
     numbers = 0

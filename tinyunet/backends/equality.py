@@ -6,18 +6,23 @@ device, output and all gradients of the kernel in float32 are compared with thos
 float64, on sizes that leave remainders everywhere. Lesson: lessons/14-fast-on-a-cpu.md.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from tinyunet import nn
-from tinyunet.arrays import select_device, to_numpy
+from tinyunet.arrays import Array, select_device, to_numpy
 from tinyunet.nn.gradcheck import relative_error
 from tinyunet.nn.operation import find_implementation
 
 # Winograd's rounding makes 5e-6 at most, a wrong kernel 1e-2 at least (lesson 14).
 LIMIT = 2e-5
 
+_Function: TypeAlias = Callable[..., Any]
 
-def all_kernel_checks(device):
+
+def all_kernel_checks(device: str) -> list[dict[str, Any]]:
     """Return a list of {"device", "what", "gradient", "error", "limit"}, one a row."""
     return [
         {"device": device, "what": what, "gradient": name, "error": error, "limit": LIMIT}
@@ -25,7 +30,7 @@ def all_kernel_checks(device):
     ]
 
 
-def kernel_checks(device):
+def kernel_checks(device: str) -> Iterator[tuple[str, str, float]]:
     """Yield (what, output or gradient, relative error) for every operation that has a kernel here.
 
     `device` is a name such as "cpu". Nothing is yielded where no kernel can run.
@@ -33,17 +38,17 @@ def kernel_checks(device):
     to = select_device(device).asarray
     rng = np.random.default_rng(0)
 
-    def normal(*shape):
+    def normal(*shape: int) -> Array:
         return rng.standard_normal(shape)
 
-    def conv(n, c, o, h, w, k):
+    def conv(n: int, c: int, o: int, h: int, w: int, k: int) -> list[Array]:
         return [normal(n, c, h, w), normal(o, c, k, k) / (k * np.sqrt(c)), normal(o)]
 
-    def up(n, c, o, h, w):
+    def up(n: int, c: int, o: int, h: int, w: int) -> list[Array]:
         return [normal(n, c, h, w), normal(c, o, 2, 2) / np.sqrt(c), normal(o)]
 
     dconv = ("dx", "dweight", "dbias")
-    cases = [
+    cases: list[tuple[str, _Function, _Function, list[Array], tuple[str, ...]]] = [
         ("conv2d 1×1", nn.conv2d, nn.conv2d_backward, conv(2, 19, 3, 7, 9, 1), dconv),
         # one channel in; Winograd by tiles; by channels; a map narrower than a tile
         *(
@@ -78,20 +83,20 @@ def kernel_checks(device):
     yield from _update_checks(to, rng)
 
 
-def _in_float64(forward, inputs):
+def _in_float64(forward: _Function, inputs: list[Array]) -> tuple[Array, Any]:
     """Return what the text computes, on the CPU."""
     return forward(*(np.asarray(array, np.float64) for array in inputs))
 
 
-def _as_tuple(gradients):
+def _as_tuple(gradients: Array | tuple[Array, ...]) -> tuple[Array, ...]:
     return gradients if isinstance(gradients, tuple) else (gradients,)
 
 
-def _decided(forward, y):
+def _decided(forward: _Function, y: Array) -> Array:
     return (y == 0) | (y > 1e-4) if forward is nn.conv2d_relu else np.ones_like(y, dtype=bool)
 
 
-def _fused_checks(to, rng):
+def _fused_checks(to: _Function, rng: np.random.Generator) -> Iterator[tuple[str, str, float]]:
     """Two operations in one: both maps, and the gradient of a map that was used twice."""
     x, weight, bias = (
         rng.standard_normal((2, 18, 14, 20)),
@@ -108,10 +113,10 @@ def _fused_checks(to, rng):
         _, own_cache = nn.max_pool2d(to_numpy(y).astype(np.float64))
         dpooled, dy = rng.standard_normal(wanted_pooled.shape), rng.standard_normal((2, 38, 7, 9))
         crop = wanted.shape, (2, 5, 7, 9)
-        got = nn.max_pool2d_skip_backward(
+        got: Any = nn.max_pool2d_skip_backward(
             to(dpooled, dtype=np.float32), pool_cache, (to(dy, dtype=np.float32), crop)
         )
-        expected = nn.max_pool2d_skip_backward(dpooled, own_cache, (dy, crop))
+        expected: Any = nn.max_pool2d_skip_backward(dpooled, own_cache, (dy, crop))
         yield "max_pool2d_skip", "dx", relative_error(got, expected)
         dy = rng.standard_normal(wanted.shape) * _decided(nn.conv2d_relu, wanted)
         got = nn.conv2d_relu_backward(to(dy, dtype=np.float32), cache)
@@ -136,14 +141,14 @@ def _fused_checks(to, rng):
             yield "up_conv2d_concat", name, relative_error(gradient, expected[name])
 
 
-def _up_concat_backward(dy, up_cache, concat_cache):
+def _up_concat_backward(dy: Array, up_cache: Any, concat_cache: Any) -> dict[str, Array]:
     """Return the gradients of skip, x, weight and bias, as the network's backward pass does."""
     dskip, dup = nn.center_crop_concat_backward(dy, concat_cache)
     dx, dweight, dbias = nn.up_conv2d_backward(dup, up_cache)
     return {"dskip": dskip, "dx": dx, "dweight": dweight, "dbias": dbias}
 
 
-def _loss_checks(to, rng):
+def _loss_checks(to: _Function, rng: np.random.Generator) -> Iterator[tuple[str, str, float]]:
     logits, weight_map = rng.standard_normal((2, 3, 7, 9)), rng.random((2, 7, 9))
     labels = rng.integers(0, 3, (2, 7, 9))
     narrow = to(logits, dtype=np.float32), to(labels), to(weight_map, dtype=np.float32)
@@ -158,14 +163,14 @@ def _loss_checks(to, rng):
         yield what, "dlogits", relative_error(got, expected)
 
 
-def _update_checks(to, rng):
+def _update_checks(to: _Function, rng: np.random.Generator) -> Iterator[tuple[str, str, float]]:
     shapes = {"weight": (33, 18, 3, 3), "bias": (33,)}
     wide = [{n: rng.standard_normal(s) for n, s in shapes.items()} for _ in range(3)]
     narrow = [{n: to(a.copy(), dtype=np.float32) for n, a in part.items()} for part in wide]
     if find_implementation(nn.momentum_update, *narrow, 0.03, 0.9) is None:
         return
-    nn.momentum_update(*narrow, 0.03, 0.9)
-    nn.momentum_update(*wide, 0.03, 0.9)
+    nn.momentum_update(*narrow, 0.03, 0.9)  # type: ignore[call-arg, arg-type]
+    nn.momentum_update(*wide, 0.03, 0.9)  # type: ignore[call-arg, arg-type]
     for what, got, expected in zip(("parameters", "velocity"), narrow, wide, strict=False):
         error = max(relative_error(got[name], expected[name]) for name in shapes)
         yield "momentum_update", what, error

@@ -29,15 +29,15 @@ if numba is not None:
 class Count:
     """A number from 0 upwards that one thread sets and others, most often one, wait for."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._number = np.zeros(_APART, np.int64)
         self._in_vain = self._to_skip = 0
 
-    def set(self, number):
+    def set(self, number: int) -> None:
         """Show `number` to the thread that waits."""
         self._number[0] = number
 
-    def wait(self, number, delay=0, first=None):
+    def wait(self, number: int, delay: int = 0, first: "tuple[Count, int] | None" = None) -> None:
         """Spin until this count has reached `number`, and `delay` ns longer, or give up.
 
         `first` is (count, its number), set as soon as Python's lock is free for the thread that
@@ -64,7 +64,7 @@ _NOBODYS = Count()
 
 
 @jit
-def _wait(other, value, watched, number, patience, delay, clock, address):
+def _wait(other, value, watched, number, patience, delay, clock, address):  # type: ignore[no-untyped-def]
     other[0] = value
     start, limit, reached = 0, patience, False
     while True:

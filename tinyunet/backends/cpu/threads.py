@@ -12,10 +12,12 @@ with any number of threads, each piece has a sum of its own, and these are added
 import atexit
 import os
 import threading
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from itertools import pairwise
 from queue import SimpleQueue
+from typing import Any, TypeAlias, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -31,11 +33,15 @@ PIECES = {1: 0, 2: 32, 4: 64, 12: 384, 24: 384}
 UNTIL_LOCK_IS_FREE = 10_000  # ns that a worker leaves Python's lock to its caller
 _VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _lock = threading.Lock()
-_idle = []  # workers
-_state = {"threads": None}
+_idle: list["_Worker"] = []
+_state: dict[str, Any] = {"threads": None}  # an int, or None as long as nobody has asked
+
+_Block = TypeVar("_Block")
+_Errors: TypeAlias = list[BaseException | None]  # one a thread
+_Job: TypeAlias = tuple[Callable[[], object], int, _Errors, SimpleQueue[None]]
 
 
-def default_threads():
+def default_threads() -> int:
     """The first of NUMBA_NUM_THREADS, OMP_NUM_THREADS … that is set, else the usable cores."""
     for name in _VARIABLES:
         value = os.environ.get(name, "")
@@ -44,14 +50,14 @@ def default_threads():
     return usable_cores()
 
 
-def get_threads():
+def get_threads() -> int:
     """How many threads the kernels use."""
     if _state["threads"] is None:
         _state["threads"] = default_threads()
     return _state["threads"]
 
 
-def set_threads(n):
+def set_threads(n: int) -> None:
     """Let the kernels, numba's own parallel loops and BLAS use `n` threads.
 
     Not while another thread computes: a layer is cut for the number it began with.
@@ -64,7 +70,7 @@ def set_threads(n):
     with _lock:
         _state["threads"] = n
     _dismiss()
-    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     # With threadpoolctl 3.8 whoever sets BLAS's threads controls them alone, until a `with` block
     # ends; this one changes nothing and gives the control back.
     threadpool_limits(n, user_api="blas")
@@ -72,7 +78,7 @@ def set_threads(n):
         pass
 
 
-def run(work, blocks):
+def run(work: Callable[[int, Sequence[_Block]], object], blocks: Sequence[_Block]) -> None:
     """Call work(thread, share) once a thread; each share is some blocks, one after the other.
 
     The threads, numbered from 0, see the caller's context variables, so they draw from its
@@ -86,7 +92,9 @@ def run(work, blocks):
         return
     edges = [len(blocks) * thread // n for thread in range(n + 1)]
     shares = [blocks[first:last] for first, last in pairwise(edges)]
-    errors, over, team = [None] * n, SimpleQueue(), []
+    errors: _Errors = [None] * n
+    over: SimpleQueue[None] = SimpleQueue()
+    team: list[tuple[_Worker, int]] = []
     try:
         for thread in range(1, n):
             job = partial(copy_context().run, work, thread, shares[thread])
@@ -105,13 +113,14 @@ def run(work, blocks):
 class _Worker:
     """A thread that does one job after another. In between it waits: it spins, then it sleeps."""
 
-    def __init__(self):
-        self.jobs, self.asked, self.done = SimpleQueue(), spin_wait.Count(), spin_wait.Count()
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.asked, self.done = spin_wait.Count(), spin_wait.Count()
         self.n_asked = 0
         self.thread = threading.Thread(target=self._serve, name="tinyunet", daemon=True)
         self.thread.start()
 
-    def ask(self, job):
+    def ask(self, job: _Job | None) -> int:
         """Have `job` done, (call, thread, errors, over), or end the thread with None.
 
         Returns the job's number, which `done` will show.
@@ -122,7 +131,7 @@ class _Worker:
         self.jobs.put(job)
         return number
 
-    def _serve(self):
+    def _serve(self) -> None:
         n_done = 0
         while True:
             # Whoever asks for Python's lock while another thread holds it is put to sleep. So the
@@ -144,14 +153,14 @@ class _Worker:
             n_done += 1
 
 
-def _ask(*job):
+def _ask(*job: Any) -> tuple[_Worker, int]:
     """Have a job done by the worker that was busy last, most likely awake, or by a new one."""
     with _lock:
         worker = _idle.pop() if _idle else _Worker()
     return worker, worker.ask(job)
 
 
-def _dismiss():
+def _dismiss() -> None:
     """End the threads that have nothing to do."""
     with _lock:
         workers, _idle[:] = _idle[:], []
@@ -161,7 +170,7 @@ def _dismiss():
         worker.thread.join()
 
 
-def cut(n_items, at_least=1):
+def cut(n_items: int, at_least: int = 1) -> list[tuple[int, int]]:
     """Cut 0 … n_items into equal ranges [(first, last), …], one for each thread.
 
     There are fewer where the ranges would have less than `at_least` items: to wake a thread takes
@@ -172,12 +181,12 @@ def cut(n_items, at_least=1):
     return [(first, last) for first, last in pairwise(edges) if last > first]
 
 
-def pieces(n_items, most):
+def pieces(n_items: int, most: int) -> int:
     """In how many pieces to sum over `n_items`, with any number of threads: at most `most`."""
     return max([n for n, least in PIECES.items() if n <= most and n * least <= n_items], default=1)
 
 
-def _forget_workers():
+def _forget_workers() -> None:
     """A forked child has none of its parent's threads, and its own copy of the lock."""
     _idle.clear()
     _lock.release()

@@ -9,9 +9,11 @@ Lesson: lessons/15-fast-on-a-gpu.md.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from tinyunet.arrays import Array
 from tinyunet.backends.cuda import direct, pointwise, tensor_cores, winograd
+from tinyunet.backends.cuda.launch import Gpu
 
 TENSOR_CORES = 80  # compute capability 8.0: the first with tf32 and bf16
 
@@ -20,8 +22,8 @@ class Algorithm(NamedTuple):
     """A way to compute a convolution."""
 
     name: str
-    forward: Callable
-    backward: Callable
+    forward: Callable[[Gpu, Array, Array, Array, bool], tuple[Array, Any]]
+    backward: Callable[..., tuple[Array | None, Array, Array]]
 
 
 POINTWISE = Algorithm("pointwise", pointwise.conv1x1, pointwise.conv1x1_backward)
@@ -37,7 +39,7 @@ TENSOR = {
 }
 
 
-def choose_algorithm(gpu, weight, precision):
+def choose_algorithm(gpu: Gpu, weight: Array, precision: str) -> Algorithm:
     """Return the `Algorithm` for weight (O, C, 3, 3) or (O, C, 1, 1) in `precision`.
 
     Raises ValueError for a GPU without the tensor cores that the precision needs.

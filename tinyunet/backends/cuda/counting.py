@@ -10,7 +10,7 @@ import weakref
 from collections import Counter
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Launch(NamedTuple):
     blocks: int
     bytes: int
     operations: int
-    shape: tuple
+    shape: tuple[int, ...]
 
 
 class CountingGpu(Gpu):
@@ -86,17 +86,27 @@ class CountingGpu(Gpu):
         self.live -= size
         self._pool.give_back(block)
 
-    def counts(self) -> Counter:
+    def counts(self) -> Counter[str]:
         """Return {kernel: its launches}."""
         return Counter(launch.kernel for launch in self.launches)
 
-    def _start(self, source: str, kernel: str, blocks: int, threads: int, arguments: list) -> None:
+    def _start(
+        self, source: str, kernel: str, blocks: int, threads: int, arguments: list[Any]
+    ) -> None:
         arrays = [a for a in arguments if isinstance(a, np.ndarray) and not a.dtype.fields]
         moved = sum(a.nbytes for a in arrays) + _moved_besides(kernel, arguments, arrays)
         operations, shape = _products(kernel, dict(zip(_names(kernel), arguments, strict=True)))
         self.launches.append(Launch(kernel, blocks, moved, operations, shape))
 
-    def _multiply(self, a, b, out, transpose_a, transpose_b, precision) -> None:
+    def _multiply(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        out: np.ndarray,
+        transpose_a: bool,
+        transpose_b: bool,
+        precision: str,
+    ) -> None:
         batch, rows, columns = out.shape
         inner = a.shape[1] if transpose_a else a.shape[2]
         moved = 4 * batch * (rows * inner + inner * columns + rows * columns)
@@ -110,7 +120,7 @@ def _names(kernel: str) -> list[str]:
     return [parameter.name for parameter in signatures()[kernel].parameters]
 
 
-def _moved_besides(kernel: str, arguments: list, arrays: list) -> int:
+def _moved_besides(kernel: str, arguments: list[Any], arrays: list[np.ndarray]) -> int:
     """Return the bytes that a kernel moves besides every array once, or fewer than that."""
     if kernel == "add_bias":  # in place
         return arrays[0].nbytes
@@ -123,7 +133,7 @@ def _moved_besides(kernel: str, arguments: list, arrays: list) -> int:
     return 0
 
 
-def _products(kernel: str, given: dict) -> tuple[int, tuple]:
+def _products(kernel: str, given: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
     """Return the operations of a kernel that multiplies matrices, and their shape."""
     if kernel.startswith("conv_"):
         y, filters = given["y"], given["filters"]
@@ -187,7 +197,9 @@ def count_training_step(
 
 
 @lru_cache(maxsize=4)
-def _network(depth: int, base_channels: int, in_channels: int, n_classes: int) -> tuple:
+def _network(
+    depth: int, base_channels: int, in_channels: int, n_classes: int
+) -> tuple[UNet, dict[str, np.ndarray]]:
     """Return a network on the CPU and room for its velocities."""
     net = UNet(in_channels, n_classes, depth, base_channels, dropout=0, device="cpu")
     return net, {name: np.empty_like(p) for name, p in net.params.items()}

@@ -16,16 +16,24 @@ loss stays on the GPU until somebody asks for its value. Lesson: lessons/15-fast
 
 import sys
 import warnings
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinyunet import geometry, nn
+from tinyunet.arrays import Array
 from tinyunet.backends.cuda import operations as gpu
 from tinyunet.backends.cuda.cublas import WORKSPACE
 from tinyunet.backends.cuda.drawn import DrawnAhead, drawing_from
 from tinyunet.backends.cuda.launch import KernelError
 from tinyunet.nn.architecture import level_sizes
 from tinyunet.nn.operation import is_plain
+from tinyunet.nn.sgd import SGD
+from tinyunet.nn.unet import UNet
+
+_Shapes: TypeAlias = dict[str, tuple[tuple[int, ...], type[np.generic]]]  # {input: (shape, dtype)}
 
 
 class Loss:
@@ -35,10 +43,10 @@ class Loss:
     steps asked for since go on meanwhile.
     """
 
-    def __init__(self, array, done, stream):
+    def __init__(self, array: Any, done: Any, stream: Any) -> None:  # all three CuPy's
         self._array, self._done, self._stream = array, done, stream
 
-    def __float__(self):
+    def __float__(self) -> float:
         with self._array.device:
             self._stream.wait_event(self._done)
             with self._stream:
@@ -56,7 +64,7 @@ class GraphStep:
     network that is not float32 on a GPU.
     """
 
-    def __init__(self, net, optimiser, shape):
+    def __init__(self, net: UNet, optimiser: SGD, shape: Sequence[int]) -> None:
         if not net.device.is_gpu or net.dtype != np.float32:
             raise ValueError(
                 f"a graph needs a float32 network on a GPU: got {net.dtype} on {net.device.name}"
@@ -75,11 +83,12 @@ class GraphStep:
                 self._inputs = {k: xp.zeros(s, d) for k, (s, d) in self._shapes.items()}
                 self._rates = xp.zeros(2, np.float32)  # learning rate, momentum
             self._stages = [_Stage(xp, self._shapes) for _ in range(2)]
-        self._last_rates = None
-        self._graph, self._loss = None, None
+        self._last_rates: tuple[float, float] | None = None
+        self._graph: Any = None
+        self._loss: Any = None
         self._steps, self._can_record = 0, not is_plain()
 
-    def __del__(self):
+    def __del__(self) -> None:
         """Give all memory back: with a pool CuPy frees neither its blocks nor what outlives it."""
         if hasattr(self, "_loss") and not sys.is_finalizing():
             del self._graph, self._loss, self._inputs, self._rates, self._workspace
@@ -87,11 +96,13 @@ class GraphStep:
                 self._pool.free_all_blocks()
 
     @property
-    def memory(self):
+    def memory(self) -> int:
         """Bytes of the GPU's memory that its steps take, beside the parameters and velocities."""
         return self._pool.total_bytes()
 
-    def step(self, x, labels, weights=None, drawn=None):
+    def step(
+        self, x: Array, labels: Array, weights: Array | None = None, drawn: Array | None = None
+    ) -> Loss:
         """Train on one batch of NumPy arrays and return its `Loss`, without waiting for the GPU.
 
         x: (N, C, H, W) of the shape given before; labels, weights: (N, H', W'), weights None for
@@ -102,7 +113,7 @@ class GraphStep:
             drawn = self._numbers.take()
         if weights is None:
             weights = np.ones(self._shapes["weights"][0], np.float32)
-        given = {"x": x, "labels": labels, "weights": weights, "drawn": drawn}
+        given: dict[str, Any] = {"x": x, "labels": labels, "weights": weights, "drawn": drawn}
         given = {name: given[name] for name in self._shapes}
         for name, (shape, _) in self._shapes.items():
             if given[name].shape != shape:
@@ -118,7 +129,7 @@ class GraphStep:
         self._steps += 1
         return Loss(loss, done, self._reading)
 
-    def _send(self, given):
+    def _send(self, given: dict[str, Array]) -> None:
         """Start the copies into the fixed inputs, through the stage used two steps ago."""
         self._stages[self._steps % 2].send(given, self._inputs, self._stream)
         rates = self.optimiser.lr, self.optimiser.momentum
@@ -127,7 +138,7 @@ class GraphStep:
             for place, rate in enumerate(rates):
                 self._rates[place : place + 1].fill(rate)
 
-    def _run(self):
+    def _run(self) -> Array:
         """Do the step, from the graph if there is one, and return the loss's array."""
         if self._steps > 0 and self._graph is None and self._can_record:
             self._record()
@@ -137,7 +148,7 @@ class GraphStep:
         self.replays += 1
         return self._loss
 
-    def _record(self):
+    def _record(self) -> None:
         """Record the step without running it, or warn and go on without a graph."""
         try:
             self._stream.begin_capture()
@@ -154,7 +165,7 @@ class GraphStep:
         else:
             self._graph, self._loss = graph, loss
 
-    def _check_device(self, error):
+    def _check_device(self, error: RuntimeError) -> None:
         """Raise KernelError if an earlier kernel stopped the device: no fault of recording."""
         try:
             self._xp.cuda.Device().synchronize()
@@ -164,7 +175,7 @@ class GraphStep:
                 "run again with CUDA_LAUNCH_BLOCKING=1, or without kernels: TINYUNET_BACKEND=plain"
             ) from error
 
-    def _work(self):
+    def _work(self) -> Array:
         """One step from and to fixed places, without reading anything back."""
         net, inputs = self.net, self._inputs
         with (
@@ -185,11 +196,11 @@ class GraphStep:
 class _Stage:
     """Pinned copies of the inputs: where the GPU fetches them from while the CPU goes on."""
 
-    def __init__(self, xp, shapes):
+    def __init__(self, xp: ModuleType, shapes: _Shapes) -> None:
         self._host = {name: _pinned(xp, *spec) for name, spec in shapes.items()}
-        self._sent = None  # the event after which the GPU has fetched everything
+        self._sent: Any = None  # the event after which the GPU has fetched everything
 
-    def send(self, given, inputs, stream):
+    def send(self, given: dict[str, Array], inputs: dict[str, Any], stream: Any) -> None:
         """Copy `given` into pinned memory and start the copies to `inputs` on `stream`."""
         if self._sent is not None:
             self._sent.synchronize()
@@ -201,20 +212,20 @@ class _Stage:
         self._sent = stream.record()
 
 
-def _pinned(xp, shape, dtype):
+def _pinned(xp: ModuleType, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
     """Return an uninitialised NumPy array in page-locked memory."""
     size = int(np.prod(shape))
     memory = xp.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize)
     return np.frombuffer(memory, dtype, size).reshape(shape)
 
 
-def _input_shapes(net, shape):
+def _input_shapes(net: UNet, shape: Sequence[int]) -> _Shapes:
     """Return {input: (shape, dtype)} of a step on images of `shape` (N, C, H, W)."""
     n, channels, *sizes = shape
     if channels != net.in_channels:
         raise ValueError(f"images of {channels} channels: the network takes {net.in_channels}")
     out = tuple(geometry.output_size(size, net.depth) for size in sizes)
-    shapes = {
+    shapes: _Shapes = {
         "x": (tuple(shape), np.float32),
         "labels": ((n, *out), np.int32),
         "weights": ((n, *out), np.float32),

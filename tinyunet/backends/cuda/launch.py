@@ -28,6 +28,8 @@ KEPT_SCALARS = 4  # an update takes two: the learning rate, which may change, an
 class Gpu:
     """A device that makes arrays, starts kernels and multiplies. `xp` is its array module."""
 
+    compute_capability: int  # the generation that a subclass says it is: 75 for 7.5
+
     def __init__(self, xp):
         self.xp = xp
         self._scalars = {}  # of the last few values: arrays of one number
@@ -164,7 +166,7 @@ class CupyGpu(Gpu):
         return self.xp.cuda.Device(self.index)
 
     @property
-    def compute_capability(self):
+    def compute_capability(self) -> int:  # type: ignore[override]
         """The device's generation: 75 for 7.5, 90 for 9.0."""
         return int(self.current().compute_capability)
 

@@ -4,6 +4,7 @@ The step is done without a GPU, by shapes alone (counting.py), so the estimate i
 Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tinyunet import geometry
@@ -19,8 +20,14 @@ LARGEST = 4096  # pixels of a tile: larger ones are not tried
 
 
 def step_bytes(
-    size, depth=5, base_channels=64, in_channels=1, n_classes=2, batch=1, precision=None
-):
+    size: int,
+    depth: int = 5,
+    base_channels: int = 64,
+    in_channels: int = 1,
+    n_classes: int = 2,
+    batch: int = 1,
+    precision: str | None = None,
+) -> int:
     """Return about how many bytes of GPU memory a training step on square tiles takes.
 
     Parameters and velocities, cuBLAS's workspace, and what CuPy's pool takes for the arrays of a
@@ -34,23 +41,23 @@ def step_bytes(
     return 2 * learned + WORKSPACE + step.reserved
 
 
-def largest_tile(free_bytes, *architecture, at_most=LARGEST):
+def largest_tile(free_bytes: float, *architecture: int, at_most: int = LARGEST) -> int | None:
     """Return the largest legal tile whose step fits into `free_bytes`, or None if none does.
 
     `architecture`: depth and so on, as for `step_bytes`.
     """
-    sizes = list(geometry.legal_sizes(*architecture[:1] or (5,), at_most))
+    sizes = list(geometry.legal_sizes(*architecture[:1] or (5,), at_most))  # type: ignore[call-arg]
     first_misfit, end = 0, len(sizes)
     while first_misfit < end:  # a larger tile hardly ever takes less; what is returned fits
         middle = (first_misfit + end) // 2
-        if step_bytes(sizes[middle], *architecture) > SPARE * free_bytes:
+        if step_bytes(sizes[middle], *architecture) > SPARE * free_bytes:  # type: ignore[arg-type]
             end = middle
         else:
             first_misfit = middle + 1
     return sizes[first_misfit - 1] if first_misfit else None
 
 
-def out_of_memory_message(size, free_bytes, *architecture):
+def out_of_memory_message(size: int, free_bytes: float, *architecture: int) -> str:
     """Return the line to raise when a step on tiles of `size` ran out of GPU memory.
 
     free_bytes: what is free on the device when nothing of the step is allocated; `architecture`:
@@ -61,7 +68,7 @@ def out_of_memory_message(size, free_bytes, *architecture):
     free = f"{free_bytes / 1e9:.1f} GB are free"
     if is_plain():
         return f"{head} does not fit ({free}): the plain operations take much more than the kernels"
-    needed = step_bytes(size, *architecture)
+    needed = step_bytes(size, *architecture)  # type: ignore[arg-type]
     # That the step did not fit is a fact, whatever the estimate says: look below `size` only.
     fitting = largest_tile(free_bytes, *architecture, at_most=size - 1)
     if fitting is None:
@@ -72,7 +79,7 @@ def out_of_memory_message(size, free_bytes, *architecture):
 
 
 @contextmanager
-def explained(free_bytes, size, *architecture):
+def explained(free_bytes: float, size: int, *architecture: int) -> Iterator[None]:
     """Within the block, a GPU's "out of memory" becomes a MemoryError with the message above."""
     try:
         yield

@@ -39,17 +39,17 @@ class Signature:
     """A kernel's source file, parameters in order, and most threads a block may have."""
 
     source: str
-    parameters: tuple
+    parameters: tuple[Parameter, ...]
     threads: int
 
 
 @cache
-def source(name):
+def source(name: str) -> str:
     """Return the text of source `name`, its includes written out, each where it comes first."""
     return _written_out(name, set())
 
 
-def _written_out(name, seen):
+def _written_out(name: str, seen: set[str]) -> str:
     if name in seen:
         return ""
     seen.add(name)
@@ -58,7 +58,7 @@ def _written_out(name, seen):
 
 
 @cache
-def signatures():
+def signatures() -> dict[str, Signature]:
     """Return {kernel: Signature} of all kernels in all sources."""
     found = {}
     for name in SOURCES:
@@ -69,7 +69,7 @@ def signatures():
     return found
 
 
-def _parameter(text, nullable):
+def _parameter(text: str, nullable: set[str]) -> Parameter:
     """Read one parameter, such as "const float* x"; `nullable` names those that may be null."""
     type_, name = text.replace("const ", "").split()
     is_pointer = type_.endswith("*")

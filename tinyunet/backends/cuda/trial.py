@@ -9,15 +9,23 @@ import warnings
 
 import numpy as np
 
+from tinyunet.arrays import Array
 from tinyunet.backends.cuda import layers
-from tinyunet.backends.cuda.algorithms import DIRECT, POINTWISE, TENSOR, TENSOR_CORES, WINOGRAD
-from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.backends.cuda.algorithms import (
+    DIRECT,
+    POINTWISE,
+    TENSOR,
+    TENSOR_CORES,
+    WINOGRAD,
+    Algorithm,
+)
+from tinyunet.backends.cuda.launch import CupyGpu, Gpu, KernelError
 from tinyunet.backends.cuda.winograd import conv3x3_max_pool
 
 PLAIN = "the operations' plain texts compute instead, by CuPy (TINYUNET_BACKEND=plain asks for it)"
 
 
-def is_usable(gpu, precision):
+def is_usable(gpu: CupyGpu, precision: str) -> bool:
     """Return whether the kernels of `precision` run on `gpu`; tries them the first time.
 
     Raises KernelError if a kernel did such harm that nothing runs on the device any more.
@@ -29,7 +37,7 @@ def is_usable(gpu, precision):
     return gpu.problems[precision] is None
 
 
-def find_problem(gpu, precision):
+def find_problem(gpu: CupyGpu, precision: str) -> str | None:
     """Return None, or one line that says what went wrong with which kernel."""
     if precision != "float32" and gpu.compute_capability < TENSOR_CORES:
         return None  # it will be refused, with the reason, when it is asked for
@@ -50,20 +58,20 @@ def find_problem(gpu, precision):
     return None
 
 
-def _numbers(gpu, *shape):
+def _numbers(gpu: Gpu, *shape: int) -> Array:
     """Return a float32 array of small numbers that differ."""
     numbers = np.arange(int(np.prod(shape)), dtype=np.float32) % 7 - 3
     return gpu.xp.asarray(numbers.reshape(shape))
 
 
-def _there_and_back(gpu, algorithm, x, weight, bias):
+def _there_and_back(gpu: Gpu, algorithm: Algorithm, x: Array, weight: Array, bias: Array) -> Array:
     """Run a convolution with ReLU forward and backward."""
     y, kept = algorithm.forward(gpu, x, weight, bias, True)
     algorithm.backward(gpu, y, weight, y, kept, need_dx=x.shape[1] > 1)
     return y
 
 
-def run_float32(gpu, _):
+def run_float32(gpu: Gpu, _: str) -> None:
     """Launch every kernel of the float32 path, on one image of 8×8 pixels."""
     image, bias = _numbers(gpu, 1, 1, 8, 8), _numbers(gpu, 6)
     x = _there_and_back(gpu, DIRECT, image, _numbers(gpu, 6, 1, 3, 3), bias)  # (1, 6, 6, 6)
@@ -83,7 +91,7 @@ def run_float32(gpu, _):
     layers.momentum_update(gpu, [weight], [weight.copy()], [weight.copy()], *rates)
 
 
-def run_tensor_cores(gpu, precision):
+def run_tensor_cores(gpu: Gpu, precision: str) -> None:
     """Launch every kernel of the tensor cores in `precision`: 64 and 128 rows are two each."""
     for out_channels in (8, 72):
         x, weight = _numbers(gpu, 1, 8, 6, 6), _numbers(gpu, out_channels, 8, 3, 3)
