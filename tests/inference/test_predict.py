@@ -421,7 +421,7 @@ MIXED = np.zeros((2, 9, 12))
         ({"image": np.full((9, 9), np.nan)}, "image must hold finite values"),
         (
             {"normalise": "stack"},
-            "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std., got 's",
+            "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std., got",
         ),
         (
             {"normalise": 3},
