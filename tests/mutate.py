@@ -70,6 +70,7 @@ GROUPS = {  # name: (files under test, their tests)
     "metrics": (
         ["metrics/*.py"],
         [
+            "metrics/detection",
             "metrics/metrics",
             "metrics/metrics_inputs",
             "metrics/metrics_oracle",
