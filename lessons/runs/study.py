@@ -49,7 +49,9 @@ class Job:
 # Long enough, and wide enough, for a network to learn three slices by heart if it can.
 LONG = {"base_channels": 16, "steps": 4000}
 HEADLINE, BEST = "base 16, 12000 steps", "base 16, 16000 steps, 20 slices"
+WIDE = "base 32, 5000 steps, 20 slices"
 LONGEST = "0.99, base 16, 16000 steps"
+AVERAGED = ("all", "0.99", LONGEST, HEADLINE, BEST, WIDE)  # over the eight symmetries, too
 MAP = (
     ("no weight map", {"weight_map": False}),
     ("classes balanced, no borders", {"w0": 0.0}),
@@ -80,6 +82,7 @@ JOBS = (
     Job("five levels", {"depth": 5}),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
+    Job(WIDE, {"base_channels": 32, "steps": 5000, "decay": 0.5}, 20, seeds=(0,)),
     # The rows below are those that showed what momentum 0.99 does from the first step on.
     Job("momentum whole from the start", {"momentum_warmup": 0}),
     Job("0.99", PAPERS),
@@ -117,7 +120,7 @@ def train_and_score(dataset, job, seed, out):
     for name, part in (("validation", VALIDATION), ("left out", LEFT_OUT)):
         if part.start < job.slices:  # it has learned from them
             continue
-        averages = (1, 8) if job.name in ("all", "0.99", LONGEST, HEADLINE, BEST) else (1,)
+        averages = (1, 8) if job.name in AVERAGED else (1,)
         for average in averages:
             key = name if average == 1 else f"{name}, average {average}"
             found[key] = score([folder], dataset.subset(part), average)
