@@ -66,8 +66,9 @@ def predict(
     average : int, optional
         1 to 8, the mean over so many turned and flipped versions; None takes 1, or what the card of
         a network of the package says.
-    normalise : {"trained", "image"} or (mean, std) or None, optional
-        "trained" does what was done to the images of the training.
+    normalise : {"trained", "image", "compressed", "none"} or (mean, std) or None, optional
+        "trained" does what was done to the images of the training; the others as
+        `inference.predict_tiled` has them.
     device : str or Device, optional
         Where a `model` that is to be loaded shall live.
     progress : bool, optional

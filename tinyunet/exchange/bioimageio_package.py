@@ -3,7 +3,8 @@
 The package holds the ONNX graph that mirrors its image (so that the output is as large), the
 normalisation as a processing step, a pair of test arrays, a cover and a description. Its `halo` is
 the network's margin: so far from the edge of a tile the output depends on mirrored pixels, and a
-program that tiles must overlap its tiles by that much. Specification: bioimage.io model 0.5.
+program that tiles must overlap its tiles by that much (lessons/10-overlap-tile.md).
+Specification: bioimage.io model 0.5.
 """
 
 import tempfile

@@ -2,6 +2,7 @@
 
 An OME-Zarr image is a group with a description of its axes (versions 0.4 and 0.5 of the format);
 only its level of full resolution is read. The axes may be any of t, c, z, y, x, in this order.
+Planes are predicted as lessons/10-overlap-tile.md says.
 """
 
 import warnings

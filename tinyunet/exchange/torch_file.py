@@ -1,7 +1,8 @@
 """State dictionaries of PyTorch: written and read by PyTorch itself, or as safetensors.
 
 `.pt` and `.pth` are PyTorch's own format: it writes them, and reads them with `weights_only`, which
-refuses whatever is not a tensor. `.safetensors` needs no PyTorch. Names: `torch_names.py`.
+refuses whatever is not a tensor. `.safetensors` needs no PyTorch. Names: `torch_names.py`. The
+layers are those of lessons/05-the-u.md.
 """
 
 import io

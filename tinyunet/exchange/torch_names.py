@@ -10,7 +10,7 @@ normalisation) are told apart by the name of their first convolution:
 
 The layouts of the weights are PyTorch's, and so are ours. One thing differs beside the names: the
 last layout concatenates the up-convolved map first and the skip behind it, so that the input
-channels of the first convolution of an expanding level change halves.
+channels of the first convolution of an expanding level change halves. Lesson: lessons/05-the-u.md.
 """
 
 from collections.abc import Callable

@@ -100,6 +100,8 @@ def predict_volume(
 
     Raises
     ------
+    ImportError
+        If zarr, or for a cluster dask's distributed, is not installed.
     ValueError
         For a volume or a tile that does not fit the network, and a target that holds something
         else, or the prediction of another network, volume or tile.
