@@ -49,7 +49,7 @@ class Job:
 # Long enough, and wide enough, for a network to learn three slices by heart if it can.
 LONG = {"base_channels": 16, "steps": 4000}
 HEADLINE, BEST = "base 16, 12000 steps", "base 16, 16000 steps, 20 slices"
-WIDE = "base 32, 5000 steps, 20 slices"
+WIDE = "base 32, 8000 steps, 20 slices"
 LONGEST = "0.99, base 16, 16000 steps"
 AVERAGED = ("all", "0.99", LONGEST, HEADLINE, BEST, WIDE)  # over the eight symmetries, too
 MAP = (
@@ -82,7 +82,7 @@ JOBS = (
     Job("five levels", {"depth": 5}),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
-    Job(WIDE, {"base_channels": 32, "steps": 5000, "decay": 0.5}, 20, seeds=(0,)),
+    Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),
     # The rows below are those that showed what momentum 0.99 does from the first step on.
     Job("momentum whole from the start", {"momentum_warmup": 0}),
     Job("0.99", PAPERS),

@@ -12,6 +12,7 @@ in `demo_command.py`, `train_command.py`, `predict_command.py`, `report_command.
 | `book_commands.py` | `book`, `notebooks` |
 | `completion_command.py` | `completion` |
 | `evaluate_command.py`, `evaluate_tables.py` | `evaluate` |
+| `network_card.py` | what `info` says of a network of the package |
 | `predict_results.py` | what `predict` writes |
 | `exchange_commands.py` | `export`, `import` |
 | `predict_volume.py` | `predict` of an OME-Zarr volume |

@@ -12,6 +12,7 @@ from typing import Any
 from tinyunet._files import printable
 from tinyunet._text import plural, size_text
 from tinyunet.cli import common
+from tinyunet.cli.network_card import print_card
 from tinyunet.cli.parser import add_command
 from tinyunet.networks import Card, find_model
 
@@ -123,7 +124,7 @@ def info(arguments: argparse.Namespace) -> int:
     if result["run"] is not None:
         _print_run(result["run"])
     if card is not None:
-        _print_card(card)
+        print_card(card)
     elif arguments.run_folder is None and result["networks"]:
         print("\nnetworks of the package, for `tinyunet predict`:")
         print(*(f"  {name}: {title}" for name, title in result["networks"].items()), sep="\n")
@@ -165,54 +166,6 @@ def _print_run(run: dict[str, Any]) -> None:
         first, last = run["starts"][0], run["starts"][-1]
         print(f"started {first.get('date')} with tinyunet {first.get('tinyunet')}", end="")
         print("" if first is last else f", last resumed {last.get('date')}")
-
-
-def _print_card(card: Card) -> None:
-    """What a network of the package is, and the rest of its card as it stands."""
-    print(f"\n{card.name}: {card.title}")
-    if card.typical_diameter:
-        print(f"made for objects about {card.typical_diameter:g} pixels across")
-    settings = ", ".join(f"{name} {value}" for name, value in card.recipe.settings.items())
-    print(f"cells by {card.recipe.function}: {settings}")
-    if card.about.get("diameters"):
-        low, high = card.about["diameters"]
-        print(f"96 of 100 that it learned from were {low:g} to {high:g} pixels across")
-    shown = ["title", "typical_diameter", "diameters", "postprocessing"]
-    scores = card.about.get("scores")
-    if isinstance(scores, dict) and all(_of_objects(found) for found in scores.values()):
-        _print_scores(scores)
-        shown.append("scores")
-    for name, value in card.about.items():
-        if name not in shown:
-            print(
-                *textwrap.wrap(f"{name}: {_in_words(value)}", 78, subsequent_indent="  "), sep="\n"
-            )
-
-
-def _of_objects(found: Any) -> bool:
-    """Whether these are the scores that lessons/runs/nuclei_network.py writes."""
-    return isinstance(found, dict) and {"SEG", "IoU", "F1", "AP"} <= set(found)
-
-
-def _print_scores(scores: dict[str, Any]) -> None:
-    """A row a part of the held-out images: SEG, IoU, and F1 and AP at several IoUs."""
-    columns = ("SEG", "IoU", "F1 0.5", "F1 0.7", "F1 0.9", "AP 0.5", "AP 0.7")
-    print(f"{'scores':<16}" + "".join(f"{column:>8}" for column in columns))
-    for part, found in scores.items():
-        values = [
-            found[name] if not at else found[name][at]
-            for name, _, at in (column.partition(" ") for column in columns)
-        ]
-        print(f"{part:<16}" + "".join(f"{value:>8.3f}" for value in values))
-
-
-def _in_words(value: Any) -> str:
-    """A value of JSON in a line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_in_words(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(map(_in_words, value))
-    return printable(f"{value:g}" if isinstance(value, float) else value)
 
 
 def _print_layers(result: dict[str, Any]) -> None:

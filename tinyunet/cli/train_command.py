@@ -48,13 +48,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, type, str], ...]], ...] = (
         "training (section 3)",
         (
             ("--steps", "steps", int, "steps; each learns from one tile"),
-            (
-                "--tile",
-                "tile",
-                int,
-                "pixels along a side of a tile; larger is better and slower; where N does not fit, "
-                "sizes that do are named",
-            ),
+            ("--tile", "tile", int, "pixels along a side of a tile; larger is better and slower"),
             ("--lr", "lr", float, "learning rate; a smaller one if the loss becomes NaN or flat"),
             (
                 "--momentum",
