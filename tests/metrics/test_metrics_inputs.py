@@ -265,6 +265,7 @@ def test_a_report_travels_as_json_and_shows_what_matters():
     assert report.slices[0].thresholds == report.thresholds == inputs.thresholds()
     assert "scores=Scores(" in repr(report)
     assert "tables" not in repr(report)
+    assert "slices=" not in repr(report)
 
 
 def test_parted_pairs_are_named():

@@ -165,7 +165,7 @@ def _count(truth: Array, predicted: Array, thresholds: Sequence[float]) -> list[
     theirs, their_ids = renumbered(predicted)
     true, said = len(numbers) - 1, len(theirs) - 1
     overlap = count_overlaps(group_pixels(ids, true), their_ids, said)
-    both = (overlap.rows > 0) & (overlap.columns > 0)
+    both = overlap.columns > 0  # rows are those of objects already
     rows, columns, shared = overlap.rows[both], overlap.columns[both], overlap.counts[both]
     size = np.bincount(ids.ravel(), minlength=true + 1)
     their_size = np.bincount(their_ids.ravel(), minlength=said + 1)
