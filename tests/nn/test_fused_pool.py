@@ -55,16 +55,17 @@ def test_not_a_number_stays_one(rng, to_device):
     assert_array_equal(to_numpy(pooled), naive.max_pool2d(to_numpy(y)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("shape", "out"), [((1, 2, 7, 8), (5, 6)), ((1, 2, 8, 9), (6, 7))])
-def test_it_refuses_what_the_two_operations_refuse(shape, out):
-    weight, bias = np.zeros((3, 2, 3, 3)), np.zeros(3)
+def test_it_refuses_what_the_two_operations_refuse(shape, out, dtype):
+    weight, bias = np.zeros((3, 2, 3, 3), dtype), np.zeros(3, dtype)
     message = f"^max_pool2d needs (N, C, H, W) with even H and W: got {(1, 3, *out)}$"
     with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
-        nn.conv2d_relu_max_pool(np.zeros(shape), weight, bias)
+        nn.conv2d_relu_max_pool(np.zeros(shape, dtype), weight, bias)
     with pytest.raises(ValueError) as error:
-        nn.conv2d(np.zeros((1, 3, 8, 8)), weight, bias)
+        nn.conv2d(np.zeros((1, 3, 8, 8), dtype), weight, bias)
     with pytest.raises(ValueError, match=re.escape(str(error.value))):
-        nn.conv2d_relu_max_pool(np.zeros((1, 3, 8, 8)), weight, bias)
+        nn.conv2d_relu_max_pool(np.zeros((1, 3, 8, 8), dtype), weight, bias)
 
 
 @pytest.mark.parametrize("skip", [(1, 2, 7, 10), (1, 2, 8, 9), (2, 2, 8, 10)])
