@@ -117,3 +117,14 @@ def test_pixels_near_two_objects():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("distance", [1, 2, 3])
+def test_near_two_is_where_a_disc_holds_two_objects(rng, distance):
+    labels = np.where(rng.random((13, 17)) < 0.12, rng.integers(1, 6, (13, 17)), 0)
+    y, x = np.indices(labels.shape)
+    expected = [
+        len(set(labels[(y - i) ** 2 + (x - j) ** 2 <= distance**2 + 1].tolist()) - {0}) > 1
+        for i, j in np.ndindex(labels.shape)
+    ]
+    np.testing.assert_array_equal(near_two(labels, distance).ravel(), expected)
