@@ -56,6 +56,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         if path.is_dir():
             for file in temporary.iterdir():
                 os.replace(file, path / file.name)
+            _flush_folder(path)
         else:
             os.replace(temporary, path)
         _flush_folder(path.parent)

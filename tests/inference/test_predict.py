@@ -529,3 +529,15 @@ def test_versions_are_turns_of_the_image_or_of_its_mirror_image(version):
 def test_one_wrong_channel_is_enough(normalise):
     with pytest.raises(ValueError, match="^normalise needs a finite mean and a std > 0, got"):
         predict_tiled(network(1, in_channels=2), np.zeros((2, 5, 5)), 13, normalise=normalise)
+
+
+def test_numbers_to_normalise_with_may_be_an_array_and_none_may_be_said(rng):
+    net = UNet(depth=2, base_channels=2, device="cpu")
+    image = rng.standard_normal((1, 40, 44), np.float32)
+    expected = predict_tiled(net, image, 34, normalise=(0.5, 2.0))
+    given = predict_tiled(net, image, 34, normalise=np.array([0.5, 2.0]))
+    np.testing.assert_array_equal(given, expected)
+    as_it_is = predict_tiled(net, image, 34, normalise=None)
+    np.testing.assert_array_equal(predict_tiled(net, image, 34, normalise="none"), as_it_is)
+    net.normalisation = "none"
+    np.testing.assert_array_equal(predict_tiled(net, image, 34), as_it_is)

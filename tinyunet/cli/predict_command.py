@@ -17,7 +17,7 @@ from tinyunet.cli.predict_results import KINDS, Places, Results
 from tinyunet.geometry import check_size
 from tinyunet.images import Stack, open_stack
 from tinyunet.images._text import few
-from tinyunet.images.normalise import check_values
+from tinyunet.images.normalise import AS_THEY_ARE, check_values
 from tinyunet.inference.recipe import DEFAULTS, PLAIN, Recipe
 from tinyunet.networks import Model, find_model
 from tinyunet.nn.unet import UNet
@@ -164,7 +164,7 @@ def _predict(arguments: argparse.Namespace, net: UNet, results: Results, average
     """Predict and write the chosen slices, one at a time."""
     from tinyunet.inference.predict import predict_stack
 
-    pages = Pages(results.stack, results.chosen, normalised=net.normalisation not in (None, "none"))
+    pages = Pages(results.stack, results.chosen, normalised=net.normalisation not in AS_THEY_ARE)
     with ExitStack() as writers:
         results.open(writers, net.n_classes)
 

@@ -23,7 +23,7 @@ from tinyunet import geometry
 from tinyunet._files import atomic_write
 from tinyunet.exchange._libraries import needs
 from tinyunet.exchange.ome_zarr import Volume, create_volume, open_volume
-from tinyunet.images.normalise import mean_and_std_of_rows
+from tinyunet.images.normalise import AS_THEY_ARE, mean_and_std_of_rows
 from tinyunet.inference.tiling import plan_axis, read_window
 from tinyunet.nn import UNet
 from tinyunet.nn.memory import prediction_memory
@@ -200,7 +200,7 @@ def predict_block(job: Job, block: Block) -> str:
     net = _network(job.weights, job.device, job.one_thread, job.run)
     volume = _open(job.source, job.run)
     plane: Any = volume.plane(block.place)  # slices like an array
-    as_it_is = net.normalisation in (None, "none")
+    as_it_is = net.normalisation in AS_THEY_ARE
     mean, std = (0.0, 1.0) if as_it_is else _statistics(job, plane, block.place)
     (top, height, tall), (left, width, wide) = block.rows, block.columns
     border = geometry.margin(net.depth)

@@ -15,7 +15,8 @@ from tinyunet.arrays import Array, as_real
 
 # How images may have been prepared for a network: as they are, to mean 0 and deviation 1; or
 # compressed first.
-NORMALISATIONS = ("image", "compressed", "none")  # none: the pixels as they are
+NORMALISATIONS = ("image", "compressed", "none")
+AS_THEY_ARE = ("none", None)  # pixels are not normalised: so said, and nothing said
 
 
 def _check(image: object, name: str) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.images.normalise import NORMALISATIONS, compress, mean_and_std
+from tinyunet.images.normalise import AS_THEY_ARE, NORMALISATIONS, compress, mean_and_std
 from tinyunet.nn.unet import UNet
 
 Normalise: TypeAlias = str | tuple[Any, Any] | None
@@ -46,9 +46,8 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
             normalise = net.normalisation
         if normalise == "compressed":
             image = compress(image)
-        if normalise not in (None, "none"):
-            normalise = mean_and_std(image)
-    if normalise in (None, "none"):
+        normalise = None if normalise in AS_THEY_ARE else mean_and_std(image)
+    if normalise is None:
         return image, None, None
     try:
         mean, std = (np.broadcast_to(np.asarray(v, float), image.shape[:1]) for v in normalise)

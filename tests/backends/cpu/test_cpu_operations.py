@@ -363,13 +363,14 @@ def test_the_relu_is_closed_to_infinite_gradients_and_open_at_nan(channels):
         np.testing.assert_array_equal(dbias, np.full(16, expected))
 
 
-def test_the_gradient_of_a_window_with_nan_goes_to_the_last_one():
+def test_the_gradient_of_a_window_with_nan_goes_to_the_last_one(rng):
     """As in PyTorch, where a NaN is a maximum and the later of two replaces the first."""
     windows = np.array(list(product([0.0, 1, np.nan], repeat=4)), np.float32)  # 81 windows
     x = windows.reshape(1, -1, 2, 2)
     _, cache = cpu.max_pool2d(x)
-    dx = cpu.max_pool2d_backward(np.ones((1, len(windows), 1, 1), np.float32), cache)
-    for window, gradient in zip(windows, dx.reshape(-1, 4), strict=True):
+    dy = rng.standard_normal((1, len(windows), 1, 1), np.float32)
+    dx = cpu.max_pool2d_backward(dy, cache)
+    for window, given, gradient in zip(windows, dy.ravel(), dx.reshape(-1, 4), strict=True):
         nan = np.flatnonzero(np.isnan(window))
         wanted = nan[-1] if nan.size else window.argmax()
-        assert gradient.tolist() == [float(i == wanted) for i in range(4)]
+        assert gradient.tolist() == [given if i == wanted else 0.0 for i in range(4)]
