@@ -77,6 +77,7 @@ JOBS = (
     Job("500 steps", {"steps": 500}),
     Job("1000 steps", {"steps": 1000}),
     Job("4000 steps", {"steps": 4000}),
+    *(Job(f"{number} slices", {}, number) for number in (3, 5, 10)),
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
     Job("five levels", {"depth": 5}),

@@ -753,3 +753,14 @@ def test_json_keeps_all_digits_and_tells_sums_of_tenths_as_meant(capsys):
     as_json({"values": [*values, float("nan")]})
     told = json.loads(capsys.readouterr().out)["values"]
     assert told == [0.3, 1.0, 1 / 3, 1.7046590513653226, -0.9, 1e-20, None]
+
+
+def test_info_keeps_a_command_in_one_line(monkeypatch, capsys):
+    problem = (
+        "nothing that computes is here; install it with `pip install 'a-package[extra]'` or so"
+    )
+    monkeypatch.setattr(tinyunet.arrays, "gpu_problem", lambda: problem)
+    monkeypatch.setattr(tinyunet.cli.net_commands, "_gpus", list)
+    assert tinyunet_("info") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "  `pip install 'a-package[extra]'` or so"

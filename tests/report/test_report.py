@@ -1,6 +1,7 @@
 """A run on one page, its pictures while it learns, and its scores on what it held out."""
 
 import base64
+import html
 import json
 import re
 
@@ -101,6 +102,35 @@ def test_scores_are_those_of_the_best_weights(made):
     rates = [row["pixel_error_rate"] for row in scores["slices"]]
     assert rates == pytest.approx(((p > 0.5) != truth).mean(axis=(1, 2)).tolist(), abs=2e-3)
     assert [row["name"] for row in scores["slices"]] == ["3", "4", "5"]
+
+
+def commands_of(folder):
+    """Return what the report advises to type."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    (text,) = re.findall(r"What to do with it</h2>\s*<pre>(.*?)</pre>", page, re.DOTALL)
+    return html.unescape(text).splitlines()
+
+
+def test_what_to_type_fits_the_labels_even_where_nothing_was_held_out(tmp_path):
+    objects = tiny_dataset()
+    objects.kind = "instances"
+    trained(tmp_path / "objects", objects, steps=1, val=None)
+    predict, evaluate, _ = commands_of(tmp_path / "objects")
+    assert predict.endswith("IMAGES --cells cells --overlays overlays")
+    assert evaluate == "tinyunet evaluate cells LABELS --instances"
+
+    three = tiny_dataset()
+    three.n_classes = 3
+    trained(tmp_path / "three", three, steps=1, val=None)
+    predict, evaluate, _ = commands_of(tmp_path / "three")
+    assert predict.endswith("IMAGES --out probabilities.tif --overlays overlays")
+    assert evaluate == "tinyunet evaluate probabilities.tif LABELS --classes 3"
+
+    trained(tmp_path / "two", steps=1, val=None)
+    assert commands_of(tmp_path / "two")[1] == "tinyunet evaluate probabilities.tif LABELS"
+    (tmp_path / "two" / "history.json").write_text('[{"data": 7, "machine": []}]')
+    write_report(tmp_path / "two")
+    assert commands_of(tmp_path / "two")[1] == "tinyunet evaluate probabilities.tif LABELS"
 
 
 def test_objects_are_scored_as_objects(tmp_path):

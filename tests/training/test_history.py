@@ -29,6 +29,8 @@ def test_every_start_is_noted(tmp_path):
     assert first["device"] == "cpu"
     assert first["data"] == {
         "found": dataset.describe().splitlines(),
+        "kind": "classes",
+        "classes": 2,
         "sha256": fingerprint(dataset),
     }
     assert first["machine"] == machine()

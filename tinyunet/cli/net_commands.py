@@ -4,6 +4,7 @@ Lesson: lessons/05-the-u.md.
 """
 
 import argparse
+import re
 import textwrap
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,7 +121,7 @@ def info(arguments: argparse.Namespace) -> int:
         f"{plural(result['cpu_cores'], 'CPU core')}"
     )
     gpus = result["gpus"] or [f"GPU: {result['gpu']}"]
-    print(*(textwrap.fill(gpu, 80, subsequent_indent="  ") for gpu in gpus), sep="\n")
+    print(*map(_wrapped, gpus), sep="\n")
     if result["run"] is not None:
         _print_run(result["run"])
     if card is not None:
@@ -139,6 +140,13 @@ def _gpus() -> list[str]:
     from tinyunet.backends.cuda.report import describe_gpus
 
     return describe_gpus()
+
+
+def _wrapped(text: str) -> str:
+    """A text in lines of 80; a command between backquotes stays in one, to be copied."""
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), text)
+    lines = textwrap.fill(whole, 80, subsequent_indent="  ", break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def _run(folder: str | None) -> dict[str, Any] | None:

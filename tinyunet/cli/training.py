@@ -15,6 +15,8 @@ from tinyunet._progress import Progress
 from tinyunet._text import duration, plural, size_text
 from tinyunet.cli import common
 from tinyunet.report import Display
+from tinyunet.report.commands import predict_command
+from tinyunet.training.history import read_history
 from tinyunet.training.observer import TrainingResult
 from tinyunet.training.plan import Plan
 from tinyunet.training.warm_up import warm_up
@@ -135,4 +137,4 @@ def report(result: TrainingResult, folder: Path, as_json: bool) -> None:
     )
     print(f"report: {folder / 'report.html'}")
     if result.interrupted is None:
-        print(f"next: tinyunet predict {shlex.quote(str(folder))} IMAGES --out probabilities.tif")
+        print(f"next: {predict_command(folder, read_history(folder / 'history.json'))}")

@@ -1,7 +1,7 @@
 """What a run shows of itself: curves and pictures while it learns, one page when it is done.
 
 `display.py` shows it while it learns, `held_out.py` scores what it kept, `state.py` reads a run
-folder, `page.py` writes the page.
+folder, `commands.py` knows what to type next, `page.py` writes the page.
 Lesson: lessons/11-training.md.
 """
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from tinyunet._files import atomic_write
 from tinyunet._text import plural, size_text
+from tinyunet.report.commands import evaluate_command, predict_command
 from tinyunet.report.held_out import best_row, read_scores
 from tinyunet.report.state import best_validation
-from tinyunet.training.history import read_history
+from tinyunet.training.history import part_of, read_history
 from tinyunet.training.log import read_log
 from tinyunet.training.settings import Settings
 from tinyunet.training.settings_file import read_settings
@@ -65,7 +66,7 @@ def write_report(folder: Path) -> Path:
         _section("How it learned", _image(folder / "curves.png", "curves of the run")),
         _section("How good it is", _scores_or_why_not(folder, scores)),
         _section("What it learned from", _data(settings, history, fingerprint)),
-        _section("What to do with it", _commands(folder, settings, scores)),
+        _section("What to do with it", _commands(folder, settings, history, scores)),
         _section("How it was made", _settings(settings) + _starts(history)),
     ]
     text = (
@@ -174,9 +175,8 @@ _WORDS = {
 
 
 def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -> str:
-    lines = []
-    if history:
-        lines = [str(line) for line in dict(history[-1].get("data", {})).get("found", [])]
+    found = part_of(history, "data").get("found")
+    lines = [str(line) for line in found] if isinstance(found, list) else []
     held = "nothing was held out for validation"
     if settings.val is not None:
         first, last = settings.val[0], settings.val[1] - 1
@@ -186,23 +186,17 @@ def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -
     return "<pre>" + "\n".join(escape(line) for line in lines) + "</pre>"
 
 
-def _commands(folder: Path, settings: Settings, scores: dict[str, Any] | None) -> str:
-    """What to type next, by what the labels held: objects, several classes, or one."""
-    run = shlex.quote(str(folder))
-    rows, classes = ((scores or {}).get(name) for name in ("thresholds", "classes"))
-    first = rows[0] if isinstance(rows, list) and rows else None  # the file may be damaged
-    out, judged, more = "--out probabilities.tif", "probabilities.tif", ""
-    if isinstance(first, dict):
-        more = f" --run {run}"
-        if "seg" in first:
-            out, judged, more = "--cells cells", "cells", " --instances"
-    elif isinstance(classes, list):
-        more = f" --classes {len(classes)}"
-    lines = [
-        f"tinyunet predict {run} IMAGES {out} --overlays overlays",
-        f"tinyunet evaluate {judged} LABELS{more}",
-    ]
+def _commands(
+    folder: Path,
+    settings: Settings,
+    history: list[dict[str, Any]],
+    scores: dict[str, Any] | None,
+) -> str:
+    """What to type next."""
+    lines = [predict_command(folder, history) + " --overlays overlays"]
+    lines.append(evaluate_command(folder, history, scores))
     if not settings.decay:  # a rate that has fallen to nothing has no further steps
+        run = shlex.quote(str(folder))
         lines.append(f"tinyunet train IMAGES LABELS --out {run} --resume --steps MORE")
     return "<pre>" + escape("\n".join(lines)) + "</pre>"
 
@@ -224,7 +218,7 @@ def _starts(history: list[dict[str, Any]]) -> str:
     """Each start of the run: when, after which step, on which machine, by which command."""
     parts = []
     for start in history:
-        machine = start.get("machine", {})
+        machine = part_of([start], "machine")
         where = ", ".join(
             str(machine[name]) for name in ("processor", "system") if machine.get(name)
         )

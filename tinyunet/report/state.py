@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet.report.held_out import read_scores
-from tinyunet.training.history import read_history
+from tinyunet.training.history import part_of, read_history
 from tinyunet.training.log import read_log
 from tinyunet.training.settings_file import read_settings
 
@@ -45,7 +45,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "settings": settings.to_dict(),
         "data": {
             "sha256": fingerprint,
-            "found": dict(history[-1].get("data", {})).get("found", []) if history else [],
+            "found": part_of(history, "data").get("found", []),
         },
         "starts": history,
         "scores": read_scores(folder),

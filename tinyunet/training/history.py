@@ -49,7 +49,12 @@ def describe_start(
         "tinyunet": __version__,
         "command": command,
         "after_step": step,
-        "data": {"found": dataset.describe().splitlines(), "sha256": fingerprint},
+        "data": {
+            "found": dataset.describe().splitlines(),
+            "kind": dataset.kind,
+            "classes": dataset.n_classes,
+            "sha256": fingerprint,
+        },
         "device": device.name,
         "machine": machine(),
     }
@@ -110,6 +115,25 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         return []
     good = isinstance(content, list) and all(isinstance(item, dict) for item in content)
     return content if good else []
+
+
+def part_of(history: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return a part of the newest start, such as "data" or "machine".
+
+    Parameters
+    ----------
+    history : list of dict
+        As `read_history` returns it.
+    name : str
+        Of the part.
+
+    Returns
+    -------
+    dict
+        Empty where there was no start, or where the part is missing or damaged.
+    """
+    part = history[-1].get(name) if history else None
+    return part if isinstance(part, dict) else {}
 
 
 def add_to_history(path: Path, start: dict[str, Any]) -> None:

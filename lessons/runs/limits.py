@@ -1,0 +1,116 @@
+"""Lesson 12's question: what are the mistakes that a score counts, and where are they?
+
+    python lessons/runs/limits.py train-volume.tif train-labels.tif --out RUNS
+
+From the project's root; writes limits.json beside this file. The networks are the study's largest
+(`study.py`, `BEST` and `WIDE`, where they are trained), averaged over the eight symmetries; each is
+scored on the slices that it learned from and on those that it has not seen.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+FILE = HERE / "limits.json"
+PARTS = {"learned from": range(20), "held out": range(20, 24)}
+DISTANCES = (1, 2, 3, 5)
+LARGE = 0.001  # of the Rand error, a merger that one would see
+KEPT = ("pixel_error", "rand_error", "warping_error", "v_rand_thinned", "v_info_thinned")
+
+
+def rand_parts(truth, probability, threshold):
+    """Return what the Rand error of a stack consists of, as shares that add up to it, and mergers.
+
+    With a, b and ab of `metrics/rand.py`, summed over the slices, the error is
+    ((a − ab) + (b − ab)) / (a + b). Of a − ab, "thick" are the pairs of which one pixel at least is
+    called membrane, "split" those in two cells of the prediction; b − ab are "merged". The last
+    value is the list of what each pair of true cells costs that shares a predicted one.
+    """
+    from tinyunet.metrics.overlap import group_components, overlaps_at
+
+    thick, split, a, b, merged = 0.0, 0.0, 0.0, 0.0, []
+    for mask, p in zip(truth, probability, strict=True):
+        table = overlaps_at(group_components(mask), p, threshold, False)
+        rows, columns, counts = (part.astype(float) for part in table)
+        is_white = columns > 0
+        lost = counts[~is_white].sum()
+        whole = np.bincount(rows.astype(int), counts)
+        found = np.bincount(rows.astype(int), counts * is_white)
+        together = np.bincount(rows.astype(int), counts**2 * is_white)
+        thick += (whole**2 - found**2).sum() - lost
+        split += (found**2 - together).sum()
+        a += (whole**2).sum()
+        b += (np.bincount(columns[is_white].astype(int), counts[is_white]) ** 2).sum() + lost
+        for column in np.unique(columns[is_white]):
+            n = counts[columns == column]
+            merged += [2 * n[i] * n[k] for i in range(len(n)) for k in range(i)]
+    shares = {"thick": thick, "split": split, "merged": sum(merged)}
+    return {k: v / (a + b) for k, v in shares.items()}, [m / (a + b) for m in merged]
+
+
+def distance_to_border(mask):
+    """Return how far each pixel of a mask (H, W) is from the nearest of the other kind."""
+    return np.where(mask, distance_transform_edt(mask), distance_transform_edt(~mask))
+
+
+def measure(labels, probability):
+    """Return a stack's scores, the parts of its Rand error, and where the wrong pixels are."""
+    from tinyunet.metrics import isbi2012_details
+
+    report = isbi2012_details(labels, probability)
+    truth, scores = labels > 0, report.scores.to_dict()
+    parts, merged = rand_parts(truth, probability, report.winners["rand_error"])
+    wrong = (probability > report.winners["pixel_error"]) != truth
+    far = np.stack([distance_to_border(mask) for mask in truth])
+    return {
+        **{name: round(float(scores[name]), 5) for name in KEPT},
+        "rand parts": {name: round(float(share), 5) for name, share in parts.items()},
+        "large mergers": int(sum(m > LARGE for m in merged)),
+        "in large mergers": round(float(sum(m for m in merged if m > LARGE)), 5),
+        "wrong": round(float(wrong.mean()), 5),
+        "wrong within": {
+            d: round(float(wrong[far <= d].sum() / wrong.sum()), 3) for d in DISTANCES
+        },
+    }
+
+
+def main():
+    """Read the command line, measure, write limits.json."""
+    from lessons.runs.study import BEST, JOBS, WIDE, folder_of
+    from tinyunet.images import read_pair
+    from tinyunet.inference.predict import predict_tiled
+    from tinyunet.training.checkpoint import load_network
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("images", help="stack")
+    parser.add_argument("labels", help="stack of labels")
+    parser.add_argument("--out", required=True, help="folder of the study's runs")
+    arguments = parser.parse_args()
+    dataset = read_pair(arguments.images, arguments.labels)
+    found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    wanted = [(job, seed) for job in JOBS if job.name in (BEST, WIDE) for seed in job.seeds]
+    for job, seed in wanted:
+        folder = folder_of(arguments.out, job, seed)
+        is_done = (folder / "study.json").exists()
+        if not is_done or str(seed) in found.setdefault(job.name, {}):
+            continue
+        net, _ = load_network(folder / "last.safetensors", "cpu")
+        found[job.name][str(seed)] = {part: {} for part in PARTS}
+        for part, slices in PARTS.items():
+            own = dataset.subset(slices)
+            p = np.stack([predict_tiled(net, image, 604, 8)[1] for image in own.images])
+            found[job.name][str(seed)][part] = measure(np.stack(own.labels), p)
+        print(job.name, seed, json.dumps(found[job.name][str(seed)]), flush=True)
+    text = json.dumps(found, indent=1)
+    FILE.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
