@@ -37,6 +37,7 @@ class Job:
     changes: dict
     slices: int = 16
     seeds: tuple = SEEDS
+    neighbours: bool = False  # the network sees the slices above and below, too
 
     def settings(self, seed):
         """Return the run's settings."""
@@ -78,6 +79,7 @@ JOBS = (
     Job("1000 steps", {"steps": 1000}),
     Job("4000 steps", {"steps": 4000}),
     *(Job(f"{number} slices", {}, number) for number in (3, 5, 10)),
+    Job("sees three slices", {}, neighbours=True),
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
     Job("five levels", {"depth": 5}),
@@ -106,6 +108,16 @@ def folder_of(out, job, seed):
     return Path(out) / f"{job.name.replace(', ', '-').replace(' ', '_')}-{seed}"
 
 
+def with_neighbours(dataset):
+    """Return the data set with each image between the ones above and below it, as three channels.
+
+    The first and the last slice have themselves in place of what is missing.
+    """
+    pages = [dataset.images[0], *dataset.images, dataset.images[-1]]
+    images = [np.concatenate(pages[i : i + 3]) for i in range(len(dataset))]
+    return dataclasses.replace(dataset, images=images)
+
+
 def train_and_score(dataset, job, seed, out):
     """Train one network, or go on with it, and write its scores; False if another one does."""
     from tinyunet.training.loop import train
@@ -114,6 +126,8 @@ def train_and_score(dataset, job, seed, out):
     if (folder / "study.json").exists():
         return False
     begun = time.perf_counter()
+    if job.neighbours:
+        dataset = with_neighbours(dataset)
     result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
     if result.interrupted is not None:
         raise SystemExit(f"{folder}: stopped after step {result.steps}")
