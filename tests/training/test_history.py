@@ -9,7 +9,7 @@ from runs import tiny, tiny_dataset
 
 import tinyunet
 from tinyunet.images.split import fingerprint
-from tinyunet.training.history import add_to_history, machine, read_history
+from tinyunet.training.history import add_to_history, found_data, machine, read_history
 from tinyunet.training.loop import train
 
 
@@ -61,3 +61,14 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     add_to_history(tmp_path / "history.json", {"date": "now"})
     assert (tmp_path / "mine").read_text() == "mine"
     assert read_history(tmp_path / "history.json") == [{"date": "now"}]
+
+
+@pytest.mark.parametrize(
+    "history", [[], [{}], [{"data": 7}], [{"data": {}}], [{"data": {"found": 3}}]]
+)
+def test_what_a_damaged_history_found_is_nothing(history):
+    assert found_data(history) == []
+
+
+def test_what_the_newest_start_found():
+    assert found_data([{"data": {"found": ["old"]}}, {"data": {"found": ["a", 2]}}]) == ["a", "2"]

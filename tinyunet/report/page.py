@@ -15,7 +15,7 @@ from tinyunet._text import plural, size_text
 from tinyunet.report.commands import evaluate_command, predict_command
 from tinyunet.report.held_out import best_row, read_scores
 from tinyunet.report.state import best_validation
-from tinyunet.training.history import part_of, read_history
+from tinyunet.training.history import found_data, part_of, read_history
 from tinyunet.training.log import read_log
 from tinyunet.training.settings import Settings
 from tinyunet.training.settings_file import read_settings
@@ -175,8 +175,7 @@ _WORDS = {
 
 
 def _data(settings: Settings, history: list[dict[str, Any]], fingerprint: str) -> str:
-    found = part_of(history, "data").get("found")
-    lines = [str(line) for line in found] if isinstance(found, list) else []
+    lines = found_data(history)
     held = "nothing was held out for validation"
     if settings.val is not None:
         first, last = settings.val[0], settings.val[1] - 1

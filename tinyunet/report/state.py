@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet.report.held_out import read_scores
-from tinyunet.training.history import part_of, read_history
+from tinyunet.training.history import found_data, read_history
 from tinyunet.training.log import read_log
 from tinyunet.training.settings_file import read_settings
 
@@ -43,10 +43,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "loss": log["loss"][-1] if log["loss"] else None,
         "best": best_validation(log),
         "settings": settings.to_dict(),
-        "data": {
-            "sha256": fingerprint,
-            "found": part_of(history, "data").get("found", []),
-        },
+        "data": {"sha256": fingerprint, "found": found_data(history)},
         "starts": history,
         "scores": read_scores(folder),
     }

@@ -136,6 +136,23 @@ def part_of(history: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
+def found_data(history: list[dict[str, Any]]) -> list[str]:
+    """Return what the newest start found in the images and labels.
+
+    Parameters
+    ----------
+    history : list of dict
+        As `read_history` returns it.
+
+    Returns
+    -------
+    list of str
+        Lines for people; empty where that is missing or damaged.
+    """
+    found = part_of(history, "data").get("found")
+    return [str(line) for line in found] if isinstance(found, list) else []
+
+
 def add_to_history(path: Path, start: dict[str, Any]) -> None:
     """Add a start to a history.
 
