@@ -74,6 +74,7 @@ NAMES = [
     "10-overlap-tile",
     "11-training",
     "11b-comparing-runs",
+    "11c-weights-and-the-threshold",
     "12-scores",
     "13-touching-cells",
     "14-fast-on-a-cpu",
@@ -207,7 +208,7 @@ def test_links_and_references_resolve(path):
             assert anchor in slugs(linked.read_text(encoding="utf-8")), f"{path.name}: {target}"
     for reference in re.findall(r"`((?:tinyunet|tests|lessons|benchmarks)/[^`\s]+)`", prose):
         assert resolves(reference), f"{path.name} names {reference}"
-    for number in re.findall(r"\b[Ll]essons? (\d+[ab]?)", prose):
+    for number in re.findall(r"\b[Ll]essons? (\d+[abc]?)", prose):
         assert any(name.startswith(f"{number}-") for name in NAMES), number
     for section in re.findall(r"\b[Ss]ections? (\d(?:\.\d)?)", prose):
         assert section in PAPER_SECTIONS, f"{path.name}: the paper has no section {section}"

@@ -1,4 +1,4 @@
-"""Figure of lesson 11b: the weighted share of cell against the output, in training and left out."""
+"""Figure of lesson 11c: the weighted share of cell against the output, in training and left out."""
 
 import json
 
@@ -22,4 +22,4 @@ for axes, (kind, title) in zip(both, panels.items(), strict=True):
     axes.set(title=title, xlabel="output for cell", xlim=(0, 0.6), ylim=(0, 0.6))
 both[0].set(ylabel="weighted share of cell")
 both[0].legend(loc="upper left", frameon=False)
-drawing.save(fig, "11b-calibration.svg")
+drawing.save(fig, "11c-calibration.svg")

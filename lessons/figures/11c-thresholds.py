@@ -1,11 +1,11 @@
-"""Figure of lesson 11b: pixel error rate against the threshold, with and without weights."""
+"""Figure of lesson 11c: pixel error rate against the threshold, with and without weights."""
 
 import numpy as np
 
 from lessons import drawing
 from lessons.page import computed
 
-lesson = computed("11b")
+lesson = computed("11c")
 kinds = {
     "no weights": (lesson.sweeps["none"], drawing.BLUE, 0.5),
     "classes balanced": (lesson.sweeps["balance"], drawing.ORANGE, lesson.predicted["balance"]),
@@ -20,4 +20,4 @@ for name, (sweeps, colour, predicted) in kinds.items():
 axes.axhline(np.mean(lesson.truth == 0), color=drawing.GREY, lw=0.8)
 axes.set(xlabel="threshold for cell", ylabel="pixel error rate", ylim=(0, 0.4), xlim=(0, 1))
 axes.legend(loc="upper left", frameon=False)
-drawing.save(fig, "11b-thresholds.svg")
+drawing.save(fig, "11c-thresholds.svg")
