@@ -2,7 +2,8 @@
 
 A part that fails, hangs or runs out of time does not stop the others, and what it had printed until
 then is kept. After every part the archive and the summary are written anew: whoever is cut off has
-everything up to there. Used by gpu_first.py and gpu_second.py.
+everything up to there. A call that is ended by a signal ends its parts too, which have sessions of
+their own. Used by gpu_first.py and gpu_second.py.
 """
 
 import os
@@ -12,12 +13,16 @@ import sys
 import tarfile
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SHOWN = 12  # last lines of a part that are printed; all of them are in the archive
+SAID = 240  # characters of what went wrong that the summary has room for
+KILLED = 10  # seconds that a killed process may take to end
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Part(NamedTuple):
@@ -42,6 +47,28 @@ def reason(lines):
     return named[-1] if named else lines[-1]
 
 
+def first_line(error):
+    """Return what an exception says, in one line: some of CUDA's say a page, and some nothing."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def kill(process, seconds):
+    """Kill a part and all that it has started; return whether it has ended within `seconds`.
+
+    A process that waits within the driver may not end even so: the call goes on without it.
+    """
+    if process.poll() is not None:
+        return True
+    with suppress(ProcessLookupError):  # it has ended since
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class Call:
     """One call: `run` does its parts, `finish` prints the summary and returns the exit code."""
 
@@ -50,10 +77,17 @@ class Call:
         self.out.mkdir(parents=True, exist_ok=True)
         self.logs = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         self.begun, self.seconds, self.lines = time.monotonic(), seconds, []
+        self.has_failed, self.processes = False, []
+        for number in SIGNALS:
+            signal.signal(number, self._end)
 
     def left(self):
         """Return how many seconds are left to the call."""
         return self.seconds - (time.monotonic() - self.begun)
+
+    def limit(self, part, begun):
+        """Return how many seconds a part that was begun at `begun` may still take."""
+        return min(part.seconds - (time.monotonic() - begun), self.left())
 
     def run(self, parts, at_once=False):
         """Run `parts` one after the other, or all at once; return whether all ended well."""
@@ -61,10 +95,15 @@ class Call:
         ended = [self._group(group) for group in groups]
         return all(ended)
 
+    def leave_out(self, name, why):
+        """Note that a part is not run, which is no failure."""
+        self._note(name, 0, f"NOT RUN, {why}")
+
     def _group(self, parts):
         running = []
         for part in parts:
             if self.left() < 3:
+                self.has_failed = True
                 self._note(part.name, 0, "NOT RUN, no time left")
                 continue
             running.append((part, *self._start(part)))
@@ -78,28 +117,37 @@ class Call:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "GPU_LOGS": str(self.logs),  # where parts leave their JSON
         }
-        file = open(path, "w", encoding="utf-8")  # noqa: SIM115
-        process = subprocess.Popen(
-            part.command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
-        return path, file, process, time.monotonic()
+        with open(path, "w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                part.command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+        self.processes.append(process)
+        return path, process, time.monotonic()
 
-    def _wait(self, part, path, file, process, begun):
-        limit = min(part.seconds, self.left())
+    def _wait(self, part, path, process, begun):
         try:
-            code = process.wait(max(limit - (time.monotonic() - begun), 0.1))
+            code = process.wait(max(self.limit(part, begun), 0.1))
             ended = "ok" if code == 0 else f"FAILED ({code})"
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            ended = f"OUT OF TIME ({limit:.0f} s)"
-        file.close()
+            ended = f"OUT OF TIME ({time.monotonic() - begun:.0f} s)"
+            ended += (
+                "" if kill(process, KILLED) else f", and {KILLED} s after SIGKILL it has not ended"
+            )
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         print(f"== {part.name}: {ended}", *lines[-SHOWN:], sep="\n", flush=True)
-        why = f": {reason(lines)[:150]}" if lines and ended != "ok" else ""
+        why = f": {reason(lines)[:SAID]}" if lines and ended != "ok" else ""
+        self.has_failed |= ended != "ok"
         self._note(part.name, time.monotonic() - begun, ended + why)
         return ended == "ok"
+
+    def _end(self, number, _):
+        """End all that runs, and this process, after a signal."""
+        for process in self.processes:
+            kill(process, 0)
+        spent = time.monotonic() - self.begun
+        self._note("the call", spent, f"CUT OFF by {signal.Signals(number).name}")
+        sys.exit(128 + number)
 
     def _note(self, name, seconds, ended):
         self.lines.append(f"{name:24} {seconds:6.1f} s  {ended}")
@@ -113,4 +161,4 @@ class Call:
     def finish(self):
         """Print the summary; return 0 if every part ended well, else 1."""
         print(f"== {self.name}: summary", *self.lines, sep="\n", flush=True)
-        return 0 if all(line.endswith("  ok") for line in self.lines) else 1
+        return 1 if self.has_failed else 0
