@@ -17,10 +17,8 @@ from tinyunet.backends.counts import FLOAT, layers
 from tinyunet.backends.cuda.counting import count_training_step
 from tinyunet.nn.precision import PRECISIONS
 
-COPY = {
-    "H100": 3.0e12,
-    "H200": 4.3e12,
-}  # bytes a second, read and written, measured by a large copy
+# Bytes a second, read and written, that a large copy is said to reach; not measured by us.
+COPY = {"H100": 3.0e12, "H200": 4.3e12}
 START, END = "<!-- gpu_count -->\n", "<!-- end of gpu_count -->\n"
 WORKS = [(64, 572), (64, 284), (16, 572), (16, 284)]
 BARS = {(64, "float32"): 0.70, (64, "tf32"): 1.00, (64, "bf16"): 1.20, (16, "float32"): 0.50}
