@@ -1,21 +1,26 @@
-"""Does the GPU compute what the CPU computes, and twice the same? Four checks, then their figures.
+"""Does the GPU compute what the CPU computes, and twice the same? A line for each check.
 
     python benchmarks/gpu_agreement.py [--steps 50] [--json FILE]
 
-The losses of a small network over some steps: CPU and GPU agree to 1e-3, two runs on the GPU agree
-bit for bit, a recorded step is the step done one by one bit for bit, and the gradients of each
-precision lie near those of float64 on the CPU. Needs a GPU and CuPy.
+Two runs on the GPU agree bit for bit, a recorded step is the step done one by one bit for bit, the
+gradients of each precision lie near those of float64 on the CPU, and the losses of a small network
+over some steps agree to 1e-3 with the CPU's. Each line is printed as soon as it is known, and a
+check that fails does not stop the others. The CPU computes by the operations' plain texts, for
+which nothing has to be compiled. Needs a GPU and CuPy.
 """
 
 import argparse
 import json
 import sys
+from functools import cached_property
 
 import numpy as np
+from gpu_parts import first_line
 
-from tinyunet.arrays import gpu_problem, to_numpy
+from tinyunet.arrays import gpu_problem, select_device, to_numpy
 from tinyunet.backends.cuda.graph_step import GraphStep
 from tinyunet.geometry import output_size
+from tinyunet.nn.operation import plain
 from tinyunet.nn.precision import precision as use_precision
 from tinyunet.nn.sgd import SGD
 from tinyunet.nn.unet import UNet
@@ -24,6 +29,7 @@ from tinyunet.training.step import training_gradients
 TILE = 204
 OPTIONS = {"base_channels": 8, "depth": 4, "seed": 3}
 LIMITS = {"float32": 5e-3, "tf32": 3e-2, "bf16": 3e-1}
+APART = 1e-3  # of the losses
 
 
 def batches(count):
@@ -54,27 +60,66 @@ def train(device, steps, recorded=False):
     return [float(loss) for loss in losses], {k: to_numpy(p) for k, p in net.params.items()}
 
 
-def same_bits(one, other):
-    """Return whether two results of `train` are identical."""
-    return one[0] == other[0] and all(np.array_equal(p, other[1][k]) for k, p in one[1].items())
+class Checks:
+    """The checks, each a function that returns (a figure or what is off, whether it passed)."""
 
+    def __init__(self, steps):
+        self.steps = steps
+        (self.batch,) = batches(1)
 
-def gradient_errors():
-    """Return {precision: relative error of the GPU's gradients to float64 on the CPU}."""
-    (batch,) = batches(1)
-    _, exact = training_gradients(UNet(device="cpu", dtype="float64", **OPTIONS), *batch)
-    size = sum(np.linalg.norm(g) ** 2 for g in exact.values())
-    errors = {}
-    for precision in LIMITS:
+    @cached_property
+    def on_gpu(self):
+        """The run that the others are compared with."""
+        return train("gpu", self.steps)
+
+    @cached_property
+    def exact(self):
+        """The gradients in float64."""
+        with plain():
+            net = UNet(device="cpu", dtype="float64", **OPTIONS)
+            return training_gradients(net, *self.batch)[1]
+
+    def same_bits(self, recorded):
+        """Compare a second run on the GPU with the first."""
+        losses, params = train("gpu", self.steps, recorded)
+        for step, (loss, other) in enumerate(zip(self.on_gpu[0], losses, strict=True)):
+            if loss != other:
+                return f"step {step}: {loss!r}, {other!r}", False
+        other = self.on_gpu[1]
+        wrong = [k for k, p in params.items() if not np.array_equal(p, other[k])]
+        return ", ".join(wrong[:3]), not wrong
+
+    def gradients(self, precision):
+        """Compare the gradients with those of float64."""
         with use_precision(precision):
-            _, grads = training_gradients(UNet(device="gpu", **OPTIONS), *batch)
-        off = sum(np.linalg.norm(to_numpy(g) - exact[k]) ** 2 for k, g in grads.items())
-        errors[precision] = float(np.sqrt(off / size))
-    return errors
+            _, grads = training_gradients(UNet(device="gpu", **OPTIONS), *self.batch)
+        off = sum(np.linalg.norm(to_numpy(g) - self.exact[k]) ** 2 for k, g in grads.items())
+        size = sum(np.linalg.norm(g) ** 2 for g in self.exact.values())
+        error = float(np.sqrt(off / size))
+        return f"{error:.1e}", error <= LIMITS[precision]
+
+    def losses(self):
+        """Compare the losses with the CPU's."""
+        with plain():
+            on_cpu, _ = train("cpu", self.steps)
+        apart = float(np.max(np.abs(np.subtract(self.on_gpu[0], on_cpu))))
+        return f"{apart:.1e}", apart <= APART
+
+    def all(self):
+        """Return [(title, function)], the CPU's long one last."""
+        return [
+            ("two runs on the GPU, bit for bit", lambda: self.same_bits(False)),
+            ("recorded and one by one, bit for bit", lambda: self.same_bits(True)),
+            *(
+                (f"gradients in {name} off by", lambda name=name: self.gradients(name))
+                for name in LIMITS
+            ),
+            ("losses, CPU and GPU apart by at most", self.losses),
+        ]
 
 
 def main():
-    """Run the checks, print a table, exit with 1 if any fails."""
+    """Run the checks, a line each, exit with 1 if any fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--small", action="store_true", help="a smaller network, to rehearse")
@@ -85,26 +130,21 @@ def main():
         sys.exit(f"no GPU: {problem}")
     if args.small:
         globals()["TILE"], OPTIONS["base_channels"], OPTIONS["depth"] = 44, 5, 3
-    on_gpu = train("gpu", args.steps)
-    again, recorded = train("gpu", args.steps), train("gpu", args.steps, recorded=True)
-    errors = gradient_errors()
-    on_cpu_losses, _ = train("cpu", args.steps)
-    apart = float(np.max(np.abs(np.subtract(on_gpu[0], on_cpu_losses))))
-    rows = [
-        ("losses, CPU and GPU apart by at most", f"{apart:.1e}", apart <= 1e-3),
-        ("two runs on the GPU, bit for bit", "", same_bits(on_gpu, again)),
-        ("recorded and one by one, bit for bit", "", same_bits(on_gpu, recorded)),
-        *(
-            (f"gradients in {name} off by", f"{error:.1e}", error <= LIMITS[name])
-            for name, error in errors.items()
-        ),
-    ]
-    for title, figure, passed in rows:
-        print(f"{title:40} {figure:8} {'ok' if passed else 'FAILED'}")
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({title: [figure, bool(passed)] for title, figure, passed in rows}, file)
-    sys.exit(0 if all(passed for *_, passed in rows) else 1)
+    rows = {}
+    for title, check in Checks(args.steps).all():
+        try:
+            rows[title] = check()
+        except Exception as error:  # the others are worth knowing
+            rows[title] = first_line(error), False
+            select_device("gpu").xp.cuda.Device().synchronize()  # raises if nothing runs any more
+        figure, passed = rows[title]
+        print(f"{title:40} {figure:8} {'ok' if passed else 'FAILED'}", flush=True)
+        if args.json:
+            with open(args.json, "w", encoding="utf-8") as file:
+                json.dump({title: [row[0], bool(row[1])] for title, row in rows.items()}, file)
+    failed = [title for title, (_, passed) in rows.items() if not passed]
+    if failed:
+        sys.exit(f"error: {len(failed)} failed: {failed[0]}: {rows[failed[0]][0]}")
 
 
 if __name__ == "__main__":
