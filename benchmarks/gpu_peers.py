@@ -1,10 +1,11 @@
 """The contestants of ladder_gpu.py: our rungs, each a step further, and PyTorch's step.
 
 A contestant has a `name`, a `precision`, `step(x, labels, weight_map)`, which does one training
-step from NumPy arrays without reading anything back, and `gradients(...)`, for validation. Where
-PyTorch has no GPU its step runs on the CPU, which is of use for rehearsals only.
+step from NumPy arrays without reading anything back, and `gradients(...)`, for validation. A
+PyTorch that has no GPU is no peer; below the stand-in its step runs on the CPU, for rehearsals.
 """
 
+import os
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -20,11 +21,14 @@ from tinyunet.training.step import training_gradients
 try:
     import torch
     from torch_unet import torch_unet
+
+    TORCH_DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+    if TORCH_DEVICE == "cpu" and "STAND_IN_CACHE" not in os.environ:
+        torch = None
 except ImportError:
     torch = None  # our rungs are worth measuring without it
 
 RATE, MOMENTUM = 1e-6, 0.99  # so small that a thousand steps leave the weights as they are
-TORCH_DEVICE = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 CONVOLUTIONS = ("conv2d", "conv2d_relu", "conv2d_relu_max_pool", "max_pool2d")
 MOVES = ("up_conv2d", "up_conv2d_concat", "center_crop_concat", "max_pool2d_skip")

@@ -11,7 +11,7 @@ import argparse
 import sys
 
 import numpy as np
-from gpu_peers import Rung, TorchStep
+from gpu_peers import Rung, TorchStep, torch
 from ladder_gpu import random_batch
 
 from tinyunet.arrays import gpu_problem, select_device
@@ -96,6 +96,9 @@ def main():
     args = parser.parse_args()
     if gpu_problem() is not None:
         sys.exit(f"no GPU: {gpu_problem()}")
+    if args.side == "torch" and torch is None:
+        print("no PyTorch that has a GPU")
+        return
     batch = random_batch(args.tile)
     for precision in PRECISIONS:
         profile = profile_ours if args.side == "ours" else profile_torch

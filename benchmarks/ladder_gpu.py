@@ -4,11 +4,12 @@
 
 First the roofline bounds of this card, by its measured rates. Then each contestant, what matters
 first: its loss and gradients are held to PyTorch's strict float32, then it is timed, and its line
-is printed at once; one that fails is named and the others run. In the rounds after that all take
-turns once more, several steps a sample, medians of device events, as long as there is time. PyTorch
-runs with cudnn.benchmark in both memory formats, its channels-last step recorded as a graph too; a
-rung's share is of PyTorch's fastest in the rung's precision. Needs a GPU and CuPy; where PyTorch is
-not installed, our step of plain CuPy operations is the reference and no shares are shown.
+is printed at once; one that fails or is off is named and the others run. In the rounds after that
+all take turns once more, several steps a sample, medians of device events, as long as there is
+time. PyTorch runs with cudnn.benchmark in both memory formats, its channels-last step recorded as a
+graph too; a rung's share is of PyTorch's fastest in the rung's precision, and `--peers` says in
+which precisions it runs. Needs a GPU and CuPy; where PyTorch is not installed, our step of plain
+CuPy operations is the reference and no shares are shown.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 
 import numpy as np
 from gpu_count import BARS
+from gpu_parts import first_line
 from gpu_peers import RUNGS, Rung, TorchStep, relative_error, torch
 
 from tinyunet import geometry
@@ -28,7 +30,10 @@ from tinyunet.backends.counts import count_step
 from tinyunet.nn.precision import PRECISIONS
 
 STEPS = 5  # in a sample
-LIMIT = 5e-3  # relative error of strict float32: a few ReLUs among 10⁸ fall the other way
+# Relative errors. In strict float32 a few ReLUs among 10⁸ fall the other way, in the others many:
+# PyTorch with factors rounded on a CPU is off by 0.002 to 0.012 (tf32) and 0.01 to 0.04 (bf16) at
+# 16:284, 16:572 and 64:284.
+LIMITS = {"float32": 5e-3, "tf32": 0.1, "bf16": 0.5}
 
 
 def print_bounds(base, tile):
@@ -66,9 +71,11 @@ def random_batch(tile):
     return x, labels, rng.uniform(0.5, 2, (1, out, out)).astype(np.float32)
 
 
-def makers(names, base, shape):
-    """Return [(name, function that makes the contestant)], what matters first."""
-    params = Rung("graph", base, shape).net.params
+def makers(names, peers, params, base, shape):
+    """Return [(name, function that makes the contestant)], what matters first.
+
+    `names` are our rungs, `peers` the precisions in which PyTorch runs, from `params`.
+    """
 
     def torch_step(*options):
         return lambda: TorchStep(params, base, *options)
@@ -78,7 +85,8 @@ def makers(names, base, shape):
         rung = "graph" if precision == "float32" else f"graph, {precision}"
         if rung in names:
             found.append((rung, lambda rung=rung: Rung(rung, base, shape)))
-        formats = ((True, False), (False, False), (True, True)) if torch is not None else ()
+        runs = torch is not None and precision in peers
+        formats = ((True, False), (False, False), (True, True)) if runs else ()
         found += [(f"PyTorch, {precision}", torch_step(precision, *f)) for f in formats]
     found += [
         (name, lambda name=name: Rung(name, base, shape))
@@ -88,14 +96,22 @@ def makers(names, base, shape):
     return found
 
 
+def reference_of(plain, base, batch):
+    """Return the loss and the gradients to hold all to: PyTorch's, or those of `plain`, a rung."""
+    if torch is None:
+        print("  PyTorch is not there: no shares, and held to our own plain operations")
+        return plain.gradients(*batch)
+    try:
+        return TorchStep(plain.net.params, base, "float32", True).gradients(*batch)
+    except Exception as error:  # then it is a contestant that fails, and no reason to measure none
+        print(f"  PyTorch failed, held to our own plain operations: {first_line(error)}")
+        return plain.gradients(*batch)
+
+
 def error_of(contestant, batch, reference):
-    """Return the error of loss and gradients, or raise AssertionError where it is too large."""
+    """Return the error of loss and gradients."""
     loss, grads = contestant.gradients(*batch)
-    error = max(abs(loss - reference[0]) / abs(reference[0]), relative_error(grads, reference[1]))
-    limit = {"float32": LIMIT, "tf32": 0.1, "bf16": 0.5}[contestant.precision]
-    if not error <= limit:
-        raise AssertionError(f"off by {error:.1e}, allowed {limit:.1e}")
-    return error
+    return max(abs(loss - reference[0]) / abs(reference[0]), relative_error(grads, reference[1]))
 
 
 def sample(xp, contestant, batch):
@@ -121,13 +137,17 @@ class Ladder:
         """Make a contestant, hold it to the reference, time it, print its line."""
         try:
             contestant = make()
-            self.errors[contestant.name] = error_of(contestant, self.batch, reference)
+            error = error_of(contestant, self.batch, reference)
+            self.errors[contestant.name], limit = error, LIMITS[contestant.precision]
+            if not error <= limit:  # its time is worth knowing all the same
+                self.failed[name] = f"off by {error:.1e}, allowed {limit:.1e}"
+                print(f"  {name}: FAILED, {self.failed[name]}", flush=True)
             for _ in range(3):  # compile, choose algorithms, record
                 contestant.step(*self.batch)
             contestant.check()
             self.samples[contestant.name] = [sample(self.xp, contestant, self.batch)]
         except Exception as error:
-            self.failed[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            self.failed[name] = first_line(error)
             print(f"  {name}: FAILED, {self.failed[name]}", flush=True)
             self.xp.cuda.Device().synchronize()  # raises where nothing runs any more
             return
@@ -179,20 +199,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=60, help="no new round after these")
     parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=list(RUNGS))
+    parser.add_argument("--peers", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     args = parser.parse_args()
     print_bounds(args.base, args.tile)
     begun = time.monotonic()
     if gpu_problem() is not None:
         sys.exit(f"no GPU: {gpu_problem()}")
     xp, batch = select_device("gpu").xp, random_batch(args.tile)
-    found = makers(args.rungs, args.base, batch[0].shape)
-    if torch is None:
-        print("  PyTorch is not installed: no shares, and held to our own plain operations")
-        strict = Rung("im2col", args.base, batch[0].shape)
-    else:
-        strict = next(make for name, make in found if name == "PyTorch, float32")()
-    reference = strict.gradients(*batch)
-    del strict
+    plain = Rung("im2col", args.base, batch[0].shape)
+    found = makers(args.rungs, args.peers, plain.net.params, args.base, batch[0].shape)
+    reference = reference_of(plain, args.base, batch)
     ladder = Ladder(xp, args.base, batch)
     print(
         "  contestant                                ms  share of PyTorch, bar, error", flush=True
