@@ -13,6 +13,7 @@ import platform
 import sys
 
 import numpy as np
+from gpu_parts import NO_GPU
 
 import tinyunet
 from tinyunet.arrays import gpu_problem, select_device
@@ -42,7 +43,8 @@ def main():
     print("python", platform.python_version(), "numpy", np.__version__)
     print("tinyunet", tinyunet.__version__, "cores", os.cpu_count())
     if gpu_problem():
-        sys.exit(f"no GPU: {gpu_problem()}")
+        print(f"no GPU: {gpu_problem()}")
+        sys.exit(NO_GPU)
     xp = select_device("gpu").xp
     gpu = CupyGpu(xp, 0)
     card = xp.cuda.runtime.getDeviceProperties(0)["name"].decode()

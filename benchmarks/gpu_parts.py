@@ -22,6 +22,7 @@ ROOT = HERE.parent
 SHOWN = 12  # last lines of a part that are printed; all of them are in the archive
 SAID = 240  # characters of what went wrong that the summary has room for
 KILLED = 10  # seconds that a killed process may take to end
+NO_GPU = 2  # exit code of gpu_machine.py where nothing else has to be tried
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -78,6 +79,7 @@ class Call:
         self.logs = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         self.begun, self.seconds, self.lines = time.monotonic(), seconds, []
         self.has_failed, self.processes = False, []
+        self.codes = {}  # of the parts; negative for those that were killed
         for number in SIGNALS:
             signal.signal(number, self._end)
 
@@ -138,6 +140,7 @@ class Call:
         print(f"== {part.name}: {ended}", *lines[-SHOWN:], sep="\n", flush=True)
         why = f": {reason(lines)[:SAID]}" if lines and ended != "ok" else ""
         self.has_failed |= ended != "ok"
+        self.codes[part.name] = process.returncode
         self._note(part.name, time.monotonic() - begun, ended + why)
         return ended == "ok"
 

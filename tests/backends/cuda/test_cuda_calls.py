@@ -56,6 +56,7 @@ def test_a_part_that_fails_or_hangs_stops_no_other(call, tmp_path):
     assert not call.run(parts)
     call.leave_out("other", "not installed")
     assert call.finish() == 1
+    assert call.codes == {"good": 0, "bad": 1, "hangs": -signal.SIGKILL, "last": 0}
     said = _summary(tmp_path)
     assert said.pop("hangs").startswith("OUT OF TIME (")
     assert said == {
