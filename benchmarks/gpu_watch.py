@@ -89,11 +89,9 @@ class Guards:
                 if not changed.size:
                     continue
                 cupy.cuda.runtime.memset(pointer.ptr, FILL, GUARD)  # for those that come after
-                away = GUARD - changed[-1] if where == "before" else changed[0]
-                size = memory.size - 2 * GUARD
-                raise KernelError(
-                    f"{name} failed: it wrote {away} bytes {where} an array of {size}"
-                )
+                away = GUARD - changed[0] if where == "before" else changed[-1] + 1
+                said = f"up to {away} bytes {where} an array of {memory.size - 2 * GUARD}"
+                raise KernelError(f"{name} failed: it wrote {said}")
 
 
 class _Memory(cupy.cuda.Memory if cupy is not None else object):
