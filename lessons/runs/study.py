@@ -6,8 +6,14 @@
 `run` trains what is missing, one run after another on one thread, and scores it; it may be stopped
 and started again at any time (every run resumes at its last checkpoint), and several may work side
 by side on one folder: what another one trains is left to it. Nothing is chosen by a run itself:
-the learning rate falls to nothing at the end of each, and the last weights are scored, on slices
-20 to 23, by which settings may be compared, and on slices 16 to 19, by which nobody chooses.
+the learning rate falls to zero at the end of each, and the last weights are scored, on slices 16 to
+19 and on slices 20 to 23. Nobody learns from either, except the rows "20 slices", which learn from
+the first. The momentum and the rate of "all" were chosen by the scores on 16 to 19, the length and
+the width of the last rows by those on 20 to 23. The rows "in PyTorch" are trained by
+
+    python benchmarks/train_torch.py IMAGES LABELS --out RUNS/all-in_PyTorch-0 --seed 0 OPTIONS
+
+and so on, with what COMMON says as OPTIONS, on stacks that end with slice 19, and `--val 16:20`.
 """
 
 import argparse
@@ -38,6 +44,7 @@ class Job:
     slices: int = 16
     seeds: tuple = SEEDS
     neighbours: bool = False  # the network sees the slices above and below, too
+    is_peer: bool = False  # PyTorch trains it, by benchmarks/train_torch.py: here it is scored
 
     def settings(self, seed):
         """Return the run's settings."""
@@ -83,6 +90,7 @@ JOBS = (
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
     Job("five levels", {"depth": 5}),
+    Job("all, in PyTorch", {}, is_peer=True),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
     Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),
@@ -128,9 +136,12 @@ def train_and_score(dataset, job, seed, out):
     begun = time.perf_counter()
     if job.neighbours:
         dataset = with_neighbours(dataset)
-    result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
-    if result.interrupted is not None:
-        raise SystemExit(f"{folder}: stopped after step {result.steps}")
+    if not job.is_peer:
+        result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
+        if result.interrupted is not None:
+            raise SystemExit(f"{folder}: stopped after step {result.steps}")
+    elif not (folder / "last.safetensors").exists():
+        return False
     found = {"seconds": round(time.perf_counter() - begun)}
     for name, part in (("validation", VALIDATION), ("left out", LEFT_OUT)):
         if part.start < job.slices:  # it has learned from them
