@@ -60,6 +60,12 @@ def distance_to_border(mask):
     return np.where(mask, distance_transform_edt(mask), distance_transform_edt(~mask))
 
 
+def pixels_within(truth):
+    """Return which share of all pixels of a stack of masks lies so near to a border."""
+    far = np.stack([distance_to_border(mask) for mask in truth])
+    return {d: round(float((far <= d).mean()), 3) for d in DISTANCES}
+
+
 def measure(labels, probability):
     """Return a stack's scores, the parts of its Rand error, and where the wrong pixels are."""
     from tinyunet.metrics import isbi2012_details
@@ -95,7 +101,11 @@ def main():
     arguments = parser.parse_args()
     dataset = read_pair(arguments.images, arguments.labels)
     labels = np.stack(dataset.labels)
-    found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    content = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"networks": {}}
+    content["pixels within"] = {
+        group: pixels_within(labels[part] > 0) for group, part in GROUPS.items()
+    }
+    found = content["networks"]
     jobs = [job for job in JOBS if job.name in (HEADLINE, BEST, WIDE)]
     for job, seed in [(one, seed) for one in jobs for seed in one.seeds]:
         folder = folder_of(arguments.out, job, seed)
@@ -105,7 +115,7 @@ def main():
         p = np.stack([predict_tiled(net, image, 604, 8)[1] for image in dataset.images])
         one = {group: measure(labels[part], p[part]) for group, part in GROUPS.items()}
         found.setdefault(job.name, {})[str(seed)] = one
-        FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(f"{job.name}, seed {seed}", flush=True)
 
 

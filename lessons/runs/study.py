@@ -95,7 +95,7 @@ JOBS = (
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
     Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),
     # The rows below are those that showed what momentum 0.99 does from the first step on.
-    Job("momentum whole from the start", {"momentum_warmup": 0}),
+    Job("momentum 0.9 from step 1", {"momentum_warmup": 0}),
     Job("0.99", PAPERS),
     Job("0.99, grows", PAPERS | {"momentum_warmup": 300}),
     Job("0.99, grows, rate 0.004", PAPERS | {"momentum_warmup": 300, "lr": 0.004}),
@@ -229,13 +229,18 @@ def collect(out):
     return found
 
 
+def _mean_and_spread(values):
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
+
+
 def table_of(found, part, scores=SHOWN):
     """Return rows of Markdown: mean ± standard deviation over the seeds of each score."""
     lines = ["| setting | seeds | " + " | ".join(scores) + " |", "| --- " * (2 + len(scores)) + "|"]
     for name, parts in found.items():
         if part in parts:
             values = [parts[part][score] for score in scores]
-            cells = [f"{np.mean(v):.4f} ± {np.std(v, ddof=len(v) > 1):.4f}" for v in values]
+            cells = [_mean_and_spread(v) for v in values]
             lines.append(f"| {name} | {len(values[0])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
