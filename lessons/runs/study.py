@@ -58,8 +58,17 @@ class Job:
 LONG = {"base_channels": 16, "steps": 4000}
 HEADLINE, BEST = "base 16, 12000 steps", "base 16, 16000 steps, 20 slices"
 WIDE = "base 32, 8000 steps, 20 slices"
+UNBALANCED = "base 16, 12000 steps, classes not balanced"
 LONGEST = "0.99, base 16, 16000 steps"
-AVERAGED = ("all", "0.99", LONGEST, HEADLINE, BEST, WIDE)  # over the eight symmetries, too
+AVERAGED = (
+    "all",
+    "0.99",
+    LONGEST,
+    HEADLINE,
+    UNBALANCED,
+    BEST,
+    WIDE,
+)  # over the eight symmetries, too
 MAP = (
     ("no weight map", {"weight_map": False}),
     ("classes balanced, no borders", {"w0": 0.0}),
@@ -92,6 +101,7 @@ JOBS = (
     Job("five levels", {"depth": 5}),
     Job("all, in PyTorch", {}, is_peer=True),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
+    Job(UNBALANCED, LONG | {"steps": 12_000, "decay": 0.5, "balance": False}, seeds=(0,)),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
     Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),
     # The rows below are those that showed what momentum 0.99 does from the first step on.
