@@ -191,6 +191,16 @@ class Ladder:
         }
 
 
+def keep(ladder, args):
+    """Write the figures so far beside the other parts' where a call runs this."""
+    if "GPU_LOGS" not in os.environ:
+        return
+    path = os.path.join(os.environ["GPU_LOGS"], f"ladder-{args.base}-{args.tile}.json")
+    result = {"base": args.base, "tile": args.tile, "steps": ladder.report()}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result | {"failed": ladder.failed}, file, indent=1)
+
+
 def main():
     """Parse, validate, time, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -215,16 +225,15 @@ def main():
     )
     for name, make in found:
         ladder.add(name, make, reference)
+        keep(ladder, args)
     for _ in range(args.rounds - 1):
         if time.monotonic() - begun < args.seconds:
             ladder.round()
     print("  medians of all rounds", *map(ladder.line, ladder.contestants), sep="\n", flush=True)
-    if "GPU_LOGS" in os.environ:
-        name = f"ladder-{args.base}-{args.tile}.json"
-        result = {"base": args.base, "tile": args.tile, "steps": ladder.report()}
-        with open(os.path.join(os.environ["GPU_LOGS"], name), "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
-    sys.exit(1 if ladder.failed else 0)
+    keep(ladder, args)
+    if ladder.failed:
+        name, why = next(iter(ladder.failed.items()))
+        sys.exit(f"error: {len(ladder.failed)} failed, the first: {name}: {why}")
 
 
 if __name__ == "__main__":

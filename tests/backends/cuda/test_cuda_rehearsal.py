@@ -169,7 +169,7 @@ def test_a_wrong_value_is_named(tmp_path_factory, references):
     wrong = "conv, one image of one channel: dweight (64, 1, 3, 3) off by "
     assert f"error: 1 wrong: {wrong}" in done.stderr
     assert ", 1 wrong, first (21, 0, 1, 2): " in done.stderr
-    assert "  launched there: direct_forward direct_filter_gradient " in done.stdout
+    assert "  launched there: direct_forward direct_filter_gradient" in done.stdout
     assert "  up-conv: dx (1, 128, 28, 20) off by " in done.stdout
 
 
