@@ -148,6 +148,8 @@ CASES = {
     "conv without ReLU": Case(linear_convolution, _filters(1, 32, 22, 30, 96)),
     "conv 1x1": Case(linear_convolution, _filters(2, 64, 20, 28, 2, 1)),
     "conv 1x1 with ReLU": Case(convolution, _filters(1, 5, 9, 14, 6, 1)),
+    "conv, into many channels": Case(convolution, _filters(1, 8, 9, 7, 72)),
+    "conv, out of many channels": Case(convolution, _filters(1, 72, 9, 7, 8)),
     "up-conv, small": Case(up_convolution, [(2, 6, 5, 7), (6, 3, 2, 2), (3,)]),
     "up-conv": Case(up_convolution, [(1, 128, 28, 20), (128, 64, 2, 2), (64,)]),
     "pooling": Case(pooling, [(2, 3, 10, 6)]),

@@ -26,7 +26,7 @@ try:
     if TORCH_DEVICE == "cpu" and "STAND_IN_CACHE" not in os.environ:
         torch = None
 except ImportError:
-    torch = None  # our rungs are worth measuring without it
+    torch, TORCH_DEVICE = None, None  # our rungs are worth measuring without it
 
 RATE, MOMENTUM = 1e-6, 0.99  # so small that a thousand steps leave the weights as they are
 
