@@ -80,6 +80,18 @@ def test_tensor_cores_that_fail_leave_the_other_kernels(gpu, arguments, monkeypa
     assert find_implementation(nn.conv2d, *arguments) is not None  # in float32
 
 
+def test_kernels_that_all_precisions_share_fall_back_in_each(gpu, rng, monkeypatch):
+    """Few channels are computed in float32, by a kernel that tf32's trial does not start."""
+    monkeypatch.setattr(launch, "source", _broken("direct.cu"))
+    to_gpu = select_device("gpu").asarray
+    shapes = (1, 1, 9, 8), (7, 1, 3, 3), (7,)
+    arguments = [to_gpu(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
+    with use_precision("tf32"):
+        with pytest.warns(UserWarning, match=r"^kernel direct_forward \(direct.cu\) failed: "):
+            y, _ = nn.conv2d_relu(*arguments)
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
 def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
     real = sources.signatures()
     too_many = dict(real) | {"inverse_output": real["inverse_output"]}
