@@ -1,11 +1,13 @@
 """A kernel that does not compile or start on a card is named once, and plain operations compute."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 from gpu import on_gpu
 from numpy.testing import assert_allclose
+from runs import tiny, tiny_dataset
 
 from tinyunet import nn
 from tinyunet.arrays import select_device, to_numpy
@@ -13,6 +15,8 @@ from tinyunet.backends.cuda import launch, operations, report, sources, trial
 from tinyunet.backends.cuda.launch import CupyGpu, KernelError
 from tinyunet.nn.operation import find_implementation, plain
 from tinyunet.nn.precision import precision as use_precision
+from tinyunet.training.log import read_log
+from tinyunet.training.loop import train
 
 pytestmark = on_gpu
 
@@ -86,10 +90,28 @@ def test_kernels_that_all_precisions_share_fall_back_in_each(gpu, rng, monkeypat
     to_gpu = select_device("gpu").asarray
     shapes = (1, 1, 9, 8), (7, 1, 3, 3), (7,)
     arguments = [to_gpu(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
-    with use_precision("tf32"):
-        with pytest.warns(UserWarning, match=r"^kernel direct_forward \(direct.cu\) failed: "):
-            y, _ = nn.conv2d_relu(*arguments)
+    named = pytest.warns(UserWarning, match=r"^kernel direct_forward \(direct.cu\) failed: ")
+    with use_precision("tf32"), named:
+        y, _ = nn.conv2d_relu(*arguments)
     assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+@pytest.mark.parametrize(("broken", "precision"), [("winograd", "float32"), ("tf32", "tf32")])
+def test_a_run_whose_kernels_fail_warns_once_and_learns(
+    gpu, tmp_path, monkeypatch, broken, precision
+):
+    """The plain operations cannot be recorded as a graph: nobody tries, or warns of it."""
+    settings = {"base_channels": 6, "steps": 4, "val": None}
+    train(tiny_dataset(), tiny(**settings), tmp_path / "cpu", "cpu")
+    monkeypatch.setattr(launch, "source", _broken(f"{broken}.cu"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(tiny_dataset(), tiny(**settings, precision=precision), tmp_path / "gpu", "gpu")
+    (message,) = [str(warning.message) for warning in caught]
+    assert re.match(rf"kernel \w+ \({broken}.cu\) failed: ", message)
+    expected, losses = (read_log(tmp_path / d / "log.csv")["loss"] for d in ("cpu", "gpu"))
+    assert len(losses) == 4
+    assert_allclose(losses, expected, rtol=1e-3)
 
 
 def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
