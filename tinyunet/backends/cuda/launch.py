@@ -32,7 +32,7 @@ class Gpu:
 
     def __init__(self, xp):
         self.xp = xp
-        self._scalars = {}  # of the last few values: arrays of one number
+        self._scalars = {}  # arrays of the last few values; replaced whole, since threads share it
 
     def empty(self, *shape, dtype=np.float32):
         """Return an uninitialised row-major array of `shape`."""
@@ -40,11 +40,12 @@ class Gpu:
 
     def scalar(self, value):
         """Return an array of one float32; asked for the same value again, the same array."""
-        if value not in self._scalars:
-            if len(self._scalars) == KEPT_SCALARS:
-                del self._scalars[next(iter(self._scalars))]  # the oldest
-            self._scalars[value] = self.xp.full(1, value, np.float32)
-        return self._scalars[value]
+        array = self._scalars.get(value)
+        if array is None:
+            array = self.xp.full(1, value, np.float32)
+            newest = list(self._scalars.items())[1 - KEPT_SCALARS :]
+            self._scalars = dict([*newest, (value, array)])
+        return array
 
     def current(self):
         """Return a context manager for work on this device; nothing to do where there is one."""
