@@ -113,18 +113,30 @@ def test_signatures_are_read_from_the_sources():
         Parameter("length", "int", False),
         Parameter("slices", "int", False),
     )
-    nullable = {
-        (kernel, parameter.name)
-        for kernel, signature in found.items()
-        for parameter in signature.parameters
-        if parameter.may_be_null
-    }
-    assert nullable > {("softmax_loss", "weights"), ("transform_gradient", "y")}
-    assert {name for _, name in nullable} == {"weights", "y", "bias", "pooled", "sums"}
     assert found["transform_input"].threads == 128
     assert found["crop_concat"].threads == 256  # where the source states no other
     assert found["momentum_update"].parameters[0] == Parameter("all", "Parameters", False)
     assert found["sum_partials"].parameters[3] == Parameter("divisor", "double", False)
+
+
+def test_only_what_a_kernel_compares_with_null_may_be_null():
+    """By kernel: another one of the same source may take the same name and read it unasked."""
+    nullable = {
+        kernel: names
+        for kernel, signature in signatures().items()
+        if (names := {p.name for p in signature.parameters if p.may_be_null})
+    }
+    convolutions = (f"conv_{name}_{rows}" for name in ("tf32", "bf16") for rows in (64, 128))
+    assert nullable == {
+        "inverse_output": {"pooled"},
+        "transform_gradient": {"y"},
+        "direct_filter_gradient": {"y"},
+        "sum_outputs": {"bias"},
+        "softmax_loss": {"weights"},
+        "pack_tf32": {"y", "sums"},
+        "pack_bf16": {"y", "sums"},
+        **{kernel: {"bias"} for kernel in convolutions},
+    }
 
 
 def test_every_type_in_a_signature_is_one_that_python_can_pass():
