@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tinyunet.backends.cuda import launch
-from tinyunet.backends.cuda.launch import DTYPES
+from tinyunet.backends.cuda.launch import DTYPES, OPTIONS
 from tinyunet.backends.cuda.sources import FOLDER, SOURCES, Parameter, signatures, source
 
 TARGETS = (75, 80, 90)  # Turing, Ampere, Hopper
@@ -29,7 +29,8 @@ def _compile_with_nvcc(nvcc, name, folder):
     """Return the errors and warnings of compiling source `name` for all targets, "" if none."""
     (folder / name).write_text(source(name), encoding="utf-8")
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in TARGETS]
-    command = [nvcc, "-std=c++17", "-fatbin", "--threads=0", "-Werror=all-warnings", *targets, name]
+    options = [*OPTIONS, "-ftz=true", "-fatbin", "--threads=0", "-Werror=all-warnings"]
+    command = [nvcc, *options, *targets, name]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
@@ -40,8 +41,9 @@ def _compile_with_nvrtc(nvrtc, name, target):
     nvrtc.nvrtcCreateProgram(
         ctypes.byref(program), source(name).encode(), name.encode(), 0, None, None
     )
-    options = (ctypes.c_char_p * 2)(b"-std=c++17", f"-arch=sm_{target}".encode())
-    status = nvrtc.nvrtcCompileProgram(program, 2, options)
+    texts = [option.encode() for option in (*OPTIONS, "-ftz=true", f"-arch=sm_{target}")]
+    options = (ctypes.c_char_p * len(texts))(*texts)
+    status = nvrtc.nvrtcCompileProgram(program, len(texts), options)
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)

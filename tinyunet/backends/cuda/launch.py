@@ -13,7 +13,8 @@ import numpy as np
 from tinyunet.backends.cuda.cublas import Cublas
 from tinyunet.backends.cuda.sources import signatures, source
 
-# Beside these CuPy passes -ftz=true: numbers below 1.2e-38 become 0. The tests compile alike.
+# Beside these CuPy passes -ftz=true: numbers below 1.2e-38 become 0. Tests that compile for a GPU
+# do so too; kernels that they run on the CPU keep such numbers.
 OPTIONS = ("-std=c++17",)
 DTYPES = {
     "float": np.float32,
