@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from runs import tiny, tiny_dataset
 
 from tinyunet import nn
-from tinyunet.arrays import select_device, to_numpy
+from tinyunet.arrays import out_of_gpu_memory, select_device, to_numpy
 from tinyunet.backends.cuda import launch, operations, report, sources, trial
 from tinyunet.backends.cuda.launch import CupyGpu, KernelError
 from tinyunet.nn.operation import find_implementation, plain
@@ -125,6 +125,26 @@ def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
         UserWarning, match=r"^kernel inverse_output \(winograd.cu\) failed: .*nvalid"
     ):
         y, _ = nn.conv2d_relu(*arguments)
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+def test_a_full_card_is_no_fault_of_a_kernel(gpu, arguments):
+    """Room for cuBLAS's workspace may be there the next time: nothing is remembered."""
+    pool = gpu.xp.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.total_bytes() + 2**20)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(out_of_gpu_memory()):
+                nn.conv2d_relu(*arguments)
+        (line, *_) = report.describe_gpus()
+    finally:
+        pool.set_limit(size=0)
+    assert ": nothing, because Out of memory allocating 33,554,432 bytes" in line
+    assert gpu.problems == {}
+    y, _ = nn.conv2d_relu(*arguments)
+    assert gpu.problems == {"float32": None}
     assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
+from tinyunet.arrays import out_of_gpu_memory
 from tinyunet.backends.cuda.cublas import Cublas
 from tinyunet.backends.cuda.sources import signatures, source
 
@@ -221,6 +222,8 @@ class CupyGpu(Gpu):
             yield
             if self._is_blocking:
                 self.synchronize()
+        except out_of_gpu_memory():
+            raise  # no fault of the kernel; memory.py says what would fit
         except Exception as error:  # CUDA, cuBLAS and the compiler each have their own
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise KernelError(f"{what} failed: {lines[0]}") from error
