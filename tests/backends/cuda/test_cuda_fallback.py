@@ -152,10 +152,12 @@ def test_a_device_that_is_dead_is_an_error(gpu, monkeypatch):
     def stop(*_):
         raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access")
 
-    monkeypatch.setattr(gpu, "_start", stop)
-    monkeypatch.setattr(gpu, "synchronize", stop)
+    monkeypatch.setattr(CupyGpu, "_start", stop)
+    monkeypatch.setattr(CupyGpu, "synchronize", stop)
     with pytest.raises(KernelError, match=r"TINYUNET_BACKEND=plain \(or --backend plain\)$"):
         trial.is_usable(gpu, "float32")
+    (line, *_) = report.describe_gpus()
+    assert ": nothing, because cudaErrorIllegalAddress: an illegal memory access; nothing " in line
 
 
 def test_plain_is_plain(gpu, arguments):
