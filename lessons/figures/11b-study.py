@@ -1,4 +1,4 @@
-"""Figure of lesson 11b: every run of the study, one dot a seed, and the mean of each setting."""
+"""Figure of lesson 11b: every run of the study minus the run "all" with the same seed."""
 
 import numpy as np
 
@@ -6,19 +6,24 @@ from lessons import drawing
 from lessons.page import computed
 
 lesson = computed("11b")
-names = [n for n, found in lesson.left_out.items() if len(found["rand_error"]) > 1]
-fig, axes = drawing.figure(columns=2, width=10, height=0.7 + 0.34 * len(names))
-for ax, score, title in zip(
-    axes,
-    ("v_rand_thinned", "best_rate"),
-    ("V_Rand thinned (large is good)", "pixel error rate, best threshold (small is good)"),
-    strict=True,
-):
+names = [name for name in lesson.SETTINGS if not name.endswith("slices") and "PyTorch" not in name]
+fig, axes = drawing.figure(columns=2, width=10, height=0.9 + 0.34 * len(names))
+panels = {
+    "v_rand_thinned": ("V_Rand thinned, minus that of “all”", 1),
+    "best_rate": ("“all” minus pixel error rate at the best threshold", -1),
+}
+colours = dict(zip(lesson.GROUPS, (drawing.BLUE, drawing.ORANGE), strict=True))
+for ax, (score, (title, sign)) in zip(axes, panels.items(), strict=True):
     for place, name in enumerate(names):
-        values = lesson.left_out[name][score]
-        ax.plot(values, np.full(len(values), place), "o", mfc="none", mec=drawing.BLUE, ms=6)
-        ax.plot(np.mean(values), place, "|", color=drawing.BLACK, ms=14, mew=2)
+        rows = sign * lesson.differences(name, score)
+        for k, (group, values) in enumerate(zip(lesson.GROUPS, rows, strict=True)):
+            at = np.full(len(values), place - 0.13 + 0.26 * k)
+            ax.plot(values, at, "o", mfc="none", mec=colours[group], ms=5)
+    ax.axvline(0, color=drawing.BLACK, lw=1)
     ax.set(title=title, ylim=(len(names) - 0.5, -0.5))
     ax.set_yticks(range(len(names)), names if ax is axes[0] else [""] * len(names), size=9)
     ax.grid(axis="x", color=drawing.GREY, lw=0.5)
+for group, colour in colours.items():
+    axes[1].plot([], [], "o", mfc="none", mec=colour, label=f"slices {group}")
+axes[1].legend(frameon=False, loc="upper left")
 drawing.save(fig, "11b-study.svg")

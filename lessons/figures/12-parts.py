@@ -4,23 +4,24 @@ from lessons import drawing
 from lessons.page import computed
 
 lesson = computed("12")
-fig, ax = drawing.figure(width=8.2, height=2.7)
 parts = {
-    "thick membranes": ("thick", drawing.BLUE),
-    "splits": ("split", drawing.GREEN),
-    "mergers": ("merged", drawing.ORANGE),
+    "called membrane": ("called membrane", drawing.BLUE),
+    "split": ("splits", drawing.GREEN),
+    "merged": ("mergers", drawing.ORANGE),
 }
 names, rows = [], []
-for part in ("learned from", "held out"):
-    for seed, network in enumerate(lesson.networks):
-        names.append(f"{part}, seed {seed}")
-        rows.append(network[part]["rand parts"])
+for name, seeds in lesson.limits["networks"].items():
+    for group in lesson.limits["pixels within"]:
+        for seed, network in seeds.items():
+            names.append(f"{name.removesuffix(', 20 slices')}, seed {seed}, slices {group}")
+            rows.append(network[group]["rand parts"])
+fig, ax = drawing.figure(width=9.4, height=0.9 + 0.24 * len(names))
 left = [0.0] * len(rows)
-for label, (key, colour) in parts.items():
+for key, (label, colour) in parts.items():
     values = [row[key] for row in rows]
     ax.barh(range(len(rows)), values, left=left, height=0.7, color=colour, label=label)
     left = [a + b for a, b in zip(left, values, strict=True)]
-ax.set_yticks(range(len(rows)), names)
+ax.set_yticks(range(len(rows)), names, size=9)
 ax.invert_yaxis()
 ax.set(xlabel="Rand error (small is good)")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

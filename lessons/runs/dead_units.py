@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from lessons.runs.study import JOBS, LEFT_OUT, SEEDS, folder_of
 
 HERE = Path(__file__).parent
-EARLY = ("0.99", "0.99, grows", "momentum whole from the start", "all")
+EARLY = ("0.99", "0.99, grows", "momentum 0.9 from step 1", "all")
 RATE_GROWS = 300  # steps of a rate that grows in place of the momentum: what is usually done
 
 

@@ -6,8 +6,14 @@
 `run` trains what is missing, one run after another on one thread, and scores it; it may be stopped
 and started again at any time (every run resumes at its last checkpoint), and several may work side
 by side on one folder: what another one trains is left to it. Nothing is chosen by a run itself:
-the learning rate falls to nothing at the end of each, and the last weights are scored, on slices
-20 to 23, by which settings may be compared, and on slices 16 to 19, by which nobody chooses.
+the learning rate falls to zero at the end of each, and the last weights are scored, on slices 16 to
+19 and on slices 20 to 23. Nobody learns from either, except the rows "20 slices", which learn from
+the first. The momentum and the rate of "all" were chosen by the scores on 16 to 19, the length and
+the width of the last rows by those on 20 to 23. The rows "in PyTorch" are trained by
+
+    python benchmarks/train_torch.py IMAGES LABELS --out RUNS/all-in_PyTorch-0 --seed 0 OPTIONS
+
+and so on, with what COMMON says as OPTIONS, on stacks that end with slice 19, and `--val 16:20`.
 """
 
 import argparse
@@ -38,6 +44,7 @@ class Job:
     slices: int = 16
     seeds: tuple = SEEDS
     neighbours: bool = False  # the network sees the slices above and below, too
+    is_peer: bool = False  # PyTorch trains it, by benchmarks/train_torch.py: here it is scored
 
     def settings(self, seed):
         """Return the run's settings."""
@@ -51,8 +58,17 @@ class Job:
 LONG = {"base_channels": 16, "steps": 4000}
 HEADLINE, BEST = "base 16, 12000 steps", "base 16, 16000 steps, 20 slices"
 WIDE = "base 32, 8000 steps, 20 slices"
+UNBALANCED = "base 16, 12000 steps, classes not balanced"
 LONGEST = "0.99, base 16, 16000 steps"
-AVERAGED = ("all", "0.99", LONGEST, HEADLINE, BEST, WIDE)  # over the eight symmetries, too
+AVERAGED = (
+    "all",
+    "0.99",
+    LONGEST,
+    HEADLINE,
+    UNBALANCED,
+    BEST,
+    WIDE,
+)  # over the eight symmetries, too
 MAP = (
     ("no weight map", {"weight_map": False}),
     ("classes balanced, no borders", {"w0": 0.0}),
@@ -83,11 +99,13 @@ JOBS = (
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
     Job("five levels", {"depth": 5}),
+    Job("all, in PyTorch", {}, is_peer=True),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
+    Job(UNBALANCED, LONG | {"steps": 12_000, "decay": 0.5, "balance": False}, seeds=(0,)),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
     Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),
     # The rows below are those that showed what momentum 0.99 does from the first step on.
-    Job("momentum whole from the start", {"momentum_warmup": 0}),
+    Job("momentum 0.9 from step 1", {"momentum_warmup": 0}),
     Job("0.99", PAPERS),
     Job("0.99, grows", PAPERS | {"momentum_warmup": 300}),
     Job("0.99, grows, rate 0.004", PAPERS | {"momentum_warmup": 300, "lr": 0.004}),
@@ -128,9 +146,12 @@ def train_and_score(dataset, job, seed, out):
     begun = time.perf_counter()
     if job.neighbours:
         dataset = with_neighbours(dataset)
-    result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
-    if result.interrupted is not None:
-        raise SystemExit(f"{folder}: stopped after step {result.steps}")
+    if not job.is_peer:
+        result = train(dataset.subset(range(job.slices)), job.settings(seed), folder, "cpu", True)
+        if result.interrupted is not None:
+            raise SystemExit(f"{folder}: stopped after step {result.steps}")
+    elif not (folder / "last.safetensors").exists():
+        return False
     found = {"seconds": round(time.perf_counter() - begun)}
     for name, part in (("validation", VALIDATION), ("left out", LEFT_OUT)):
         if part.start < job.slices:  # it has learned from them
@@ -218,13 +239,18 @@ def collect(out):
     return found
 
 
+def _mean_and_spread(values):
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
+
+
 def table_of(found, part, scores=SHOWN):
     """Return rows of Markdown: mean ± standard deviation over the seeds of each score."""
     lines = ["| setting | seeds | " + " | ".join(scores) + " |", "| --- " * (2 + len(scores)) + "|"]
     for name, parts in found.items():
         if part in parts:
             values = [parts[part][score] for score in scores]
-            cells = [f"{np.mean(v):.4f} ± {np.std(v, ddof=len(v) > 1):.4f}" for v in values]
+            cells = [_mean_and_spread(v) for v in values]
             lines.append(f"| {name} | {len(values[0])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

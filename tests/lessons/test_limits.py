@@ -23,10 +23,10 @@ def parts_of(truth, prediction, threshold=0.5):
 def test_a_row_by_hand():
     truth = row("111101111")
     shares, merged = parts_of(truth, row("110101111"))
-    assert shares == pytest.approx({"thick": 6 / 54, "split": 4 / 54, "merged": 0})
+    assert shares == pytest.approx({"called membrane": 6 / 54, "split": 4 / 54, "merged": 0})
     assert merged == []
     shares, merged = parts_of(truth, row("111111111"))
-    assert shares == pytest.approx({"thick": 0, "split": 0, "merged": 32 / 96})
+    assert shares == pytest.approx({"called membrane": 0, "split": 0, "merged": 32 / 96})
     assert merged == pytest.approx([32 / 96])
 
 
