@@ -41,9 +41,10 @@ def _path(gpu: CupyGpu, capability: int) -> str:
     """Return what computes on `gpu`: kernels, in which precisions, plain CuPy or nothing; why."""
     if is_plain():
         return "plain CuPy operations, as asked for (TINYUNET_BACKEND or --backend)"
+    failures: tuple[type[Exception], ...] = (KernelError, *out_of_gpu_memory())
     try:
         problems = {precision: find_problem(gpu, precision) for precision in PRECISIONS}
-    except (KernelError, *out_of_gpu_memory()) as error:
+    except failures as error:
         return f"nothing, because {error}"
     if problems["float32"] is not None:
         return f"plain CuPy operations, because {problems['float32']}"
