@@ -1,23 +1,20 @@
-"""Figure of lesson 13: recorded runs on nuclei, with and without the weight map."""
+"""Figure of lesson 13: the networks of the nuclei study, one dot each."""
+
+import numpy as np
 
 from lessons import drawing
-from lessons.runs.record import read_scores
+from lessons.page import computed
 
-thresholds = (0.5, 0.7, 0.8, 0.9)
-scores = read_scores()
-fig, axes = drawing.figure(columns=2, width=9.2, height=3.2)
-runs = {
-    "nuclei-weights": ("with the weight map", drawing.BLUE),
-    "nuclei-no-weights": ("without", drawing.ORANGE),
-}
-for run, (label, colour) in runs.items():
-    for way, style in (("borders closed", "o-"), ("grown by 1", "s--")):
-        found = [scores[run][f"above {t}, {way}"] for t in thresholds]
-        for ax, values in zip(
-            axes, ([f["parted"] for f in found], [f["seg"] for f in found]), strict=True
-        ):
-            ax.plot(thresholds, values, style, color=colour, mfc="none", label=f"{label}, {way}")
-axes[0].set(title="pairs kept apart, of 106", xlabel="threshold", ylim=(0, None), xticks=thresholds)
-axes[1].set(title="SEG", xlabel="threshold", ylim=(0, 0.8), xticks=thresholds)
-axes[1].legend(fontsize=8, loc="lower left", frameon=False)
+lesson = computed("13")
+fig, axes = drawing.figure(columns=2, width=9.2, height=2.2)
+kinds = list(lesson.study)
+panels = {"seg": "SEG", "parted": "touching pairs kept apart, of 106"}
+for ax, (score, title) in zip(axes, panels.items(), strict=True):
+    for place, kind in enumerate(kinds):
+        values = lesson.study[kind][score]
+        ax.plot(values, np.full(len(values), place), "o", mfc="none", mec=drawing.BLUE, ms=6)
+        ax.plot(np.mean(values), place, "|", color=drawing.BLACK, ms=14, mew=2)
+    ax.set(title=title, ylim=(len(kinds) - 0.5, -0.5))
+    ax.set_yticks(range(len(kinds)), kinds if ax is axes[0] else [""] * len(kinds))
+    ax.grid(axis="x", color=drawing.GREY, lw=0.5)
 drawing.save(fig, "13-nuclei.svg")

@@ -1,21 +1,19 @@
-"""What lessons 11 and 13 show of real runs: a thinned log and the scores, without the pictures.
+"""What lesson 11b shows of real runs: a thinned log and the scores, without the pictures.
 
 The data may not be copied into the project, so the lessons draw these numbers. From the project's
 root, with a run folder of `tinyunet train` and the data that it was trained on:
 
     python lessons/runs/record.py isbi-full RUN train-volume.tif train-labels.tif
-    python lessons/runs/record.py nuclei-weights RUN dsb2018-nuclei/01
-    python -m lessons --update 11 13
+    python -m lessons --update 11b 11c
 
-The first two write NAME.csv and the entry NAME of scores.json, both beside this file; the slices
-scored are those that the run validated on: with its last weights if its rate fell to nothing, so
-that nothing was chosen on these slices, and with its best ones otherwise. The last line brings the
+The first writes NAME.csv and the entry NAME of scores.json, both beside this file; the slices
+scored are those that the run validated on: with its last weights if its rate fell to zero, so that
+nothing was chosen on these slices, and with its best ones otherwise. The last line brings the
 numbers and the figures of the lessons up to date.
 """
 
 import argparse
 import json
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -63,28 +61,7 @@ def score_membranes(net, dataset, tile):
     return found
 
 
-def score_cells(net, dataset, tile):
-    """SEG, IoU and the touching pairs that are parted, at some thresholds, in two ways."""
-    from tinyunet.inference.postprocess import probabilities_to_cells
-    from tinyunet.inference.predict import predict_tiled
-    from tinyunet.metrics import iou, parted_pairs, seg
-
-    p = [predict_tiled(net, image, tile)[1] for image in dataset.images]
-    found = {}
-    ways = {"borders closed": {"border": 2}, "grown by 1": {"grow": 1}}
-    for threshold, (way, options) in product((0.5, 0.7, 0.8, 0.9), ways.items()):
-        cells = [probabilities_to_cells(one, threshold, min_size=20, **options) for one in p]
-        parted, pairs = parted_pairs(dataset.labels, cells)
-        found[f"above {threshold}, {way}"] = {
-            "seg": float(seg(dataset.labels, cells)),
-            "iou": float(iou(dataset.labels, cells)),
-            "pairs": pairs,
-            "parted": parted,
-        }
-    return found
-
-
-def record(name, run, images, labels=None):
+def record(name, run, images, labels):
     """Write NAME.csv and the entry of scores.json."""
     from tinyunet.images import read_pair
     from tinyunet.images.split import split
@@ -98,9 +75,8 @@ def record(name, run, images, labels=None):
     weights = "last" if settings.decay else "best"
     net, meta = load_network(Path(run) / f"{weights}.safetensors", "cpu")
     _, held_out = split(read_pair(images, labels), settings)
-    score = score_cells if held_out.kind == "instances" else score_membranes
     entry = {"steps": log["step"][-1], "weights": weights, "scored_step": meta["step"]}
-    scores = read_scores() | {name: entry | score(net, held_out, settings.tile)}
+    scores = read_scores() | {name: entry | score_membranes(net, held_out, settings.tile)}
     text = json.dumps(dict(sorted(scores.items())), indent=1)
     (RUNS / "scores.json").write_text(text + "\n", encoding="utf-8")
 
@@ -109,6 +85,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("name", help="what the lessons call the run")
     parser.add_argument("run", help="folder of the run")
-    parser.add_argument("images", help="stack, or a Cell Tracking sequence")
-    parser.add_argument("labels", nargs="?", help="stack of labels")
+    parser.add_argument("images", help="stack")
+    parser.add_argument("labels", help="stack of labels")
     record(**vars(parser.parse_args()))

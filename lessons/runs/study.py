@@ -80,6 +80,7 @@ JOBS = (
     Job("all", {}),
     *(Job(name, changes) for name, changes in MAP),
     Job("no elastic", {"elastic": False}),
+    Job("no elastic, 3 slices", {"elastic": False}, 3),
     Job("flips only", FLIPS),
     Job("all, 3 slices, long", LONG, 3),
     Job("no elastic, 3 slices, long", LONG | {"elastic": False}, 3),

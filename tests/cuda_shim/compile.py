@@ -20,7 +20,7 @@ def main(path, *options):
     kept = [option for option in options if option[:2] in ("-I", "-D")]
     folder = Path(os.environ["STAND_IN_CACHE"])
     headers = [header.read_text(encoding="utf-8") for header in FOLDER.glob("**/*.*h")]
-    digest = hashlib.sha1(repr((text, kept, headers)).encode()).hexdigest()
+    digest = hashlib.sha1(repr((text, FLAGS, kept, headers)).encode()).hexdigest()
     library = folder / f"{digest}.so"
     if not library.exists():
         begun = folder / f"{digest}-{os.getpid()}"

@@ -24,7 +24,7 @@
 struct Index {
     unsigned x = 0, y = 0, z = 0;
 };
-struct float2 {
+struct alignas(8) float2 {
     float x, y;
 };
 struct alignas(16) float4 {

@@ -68,7 +68,8 @@ class Settings:
     border : int
         Pixels of background that are cut between touching cells.
     precision : {"float32", "tf32", "bf16"}
-        Of the products on a GPU: "float32" is strict, the others are faster there.
+        Of the products on a GPU: "float32" is strict; the others round the factors to fewer bits,
+        for tensor cores (no GPU has timed them yet).
     ranks : int
         Processes that learn together, a tile each a step.
 

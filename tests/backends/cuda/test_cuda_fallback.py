@@ -1,18 +1,22 @@
 """A kernel that does not compile or start on a card is named once, and plain operations compute."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 from gpu import on_gpu
 from numpy.testing import assert_allclose
+from runs import tiny, tiny_dataset
 
 from tinyunet import nn
-from tinyunet.arrays import select_device, to_numpy
+from tinyunet.arrays import out_of_gpu_memory, select_device, to_numpy
 from tinyunet.backends.cuda import launch, operations, report, sources, trial
 from tinyunet.backends.cuda.launch import CupyGpu, KernelError
 from tinyunet.nn.operation import find_implementation, plain
 from tinyunet.nn.precision import precision as use_precision
+from tinyunet.training.log import read_log
+from tinyunet.training.loop import train
 
 pytestmark = on_gpu
 
@@ -80,6 +84,36 @@ def test_tensor_cores_that_fail_leave_the_other_kernels(gpu, arguments, monkeypa
     assert find_implementation(nn.conv2d, *arguments) is not None  # in float32
 
 
+def test_kernels_that_all_precisions_share_fall_back_in_each(gpu, rng, monkeypatch):
+    """Few channels are computed in float32, by a kernel that tf32's trial does not start."""
+    monkeypatch.setattr(launch, "source", _broken("direct.cu"))
+    to_gpu = select_device("gpu").asarray
+    shapes = (1, 1, 9, 8), (7, 1, 3, 3), (7,)
+    arguments = [to_gpu(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
+    named = pytest.warns(UserWarning, match=r"^kernel direct_forward \(direct.cu\) failed: ")
+    with use_precision("tf32"), named:
+        y, _ = nn.conv2d_relu(*arguments)
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+@pytest.mark.parametrize(("broken", "precision"), [("winograd", "float32"), ("tf32", "tf32")])
+def test_a_run_whose_kernels_fail_warns_once_and_learns(
+    gpu, tmp_path, monkeypatch, broken, precision
+):
+    """The plain operations cannot be recorded as a graph: nobody tries, or warns of it."""
+    settings = {"base_channels": 6, "steps": 4, "val": None}
+    train(tiny_dataset(), tiny(**settings), tmp_path / "cpu", "cpu")
+    monkeypatch.setattr(launch, "source", _broken(f"{broken}.cu"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(tiny_dataset(), tiny(**settings, precision=precision), tmp_path / "gpu", "gpu")
+    (message,) = [str(warning.message) for warning in caught]
+    assert re.match(rf"kernel \w+ \({broken}.cu\) failed: ", message)
+    expected, losses = (read_log(tmp_path / d / "log.csv")["loss"] for d in ("cpu", "gpu"))
+    assert len(losses) == 4
+    assert_allclose(losses, expected, rtol=1e-3)
+
+
 def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
     real = sources.signatures()
     too_many = dict(real) | {"inverse_output": real["inverse_output"]}
@@ -94,14 +128,36 @@ def test_a_launch_that_cuda_refuses_is_named(gpu, arguments, monkeypatch):
     assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
 
 
+def test_a_full_card_is_no_fault_of_a_kernel(gpu, arguments):
+    """Room for cuBLAS's workspace may be there the next time: nothing is remembered."""
+    pool = gpu.xp.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.total_bytes() + 2**20)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(out_of_gpu_memory()):
+                nn.conv2d_relu(*arguments)
+        (line, *_) = report.describe_gpus()
+    finally:
+        pool.set_limit(size=0)
+    assert ": nothing, because Out of memory allocating 33,554,432 bytes" in line
+    assert gpu.problems == {}
+    y, _ = nn.conv2d_relu(*arguments)
+    assert gpu.problems == {"float32": None}
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
 def test_a_device_that_is_dead_is_an_error(gpu, monkeypatch):
     def stop(*_):
         raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access")
 
-    monkeypatch.setattr(gpu, "_start", stop)
-    monkeypatch.setattr(gpu, "synchronize", stop)
+    monkeypatch.setattr(CupyGpu, "_start", stop)
+    monkeypatch.setattr(CupyGpu, "synchronize", stop)
     with pytest.raises(KernelError, match=r"TINYUNET_BACKEND=plain \(or --backend plain\)$"):
         trial.is_usable(gpu, "float32")
+    (line, *_) = report.describe_gpus()
+    assert ": nothing, because cudaErrorIllegalAddress: an illegal memory access; nothing " in line
 
 
 def test_plain_is_plain(gpu, arguments):

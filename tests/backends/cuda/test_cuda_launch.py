@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyunet.backends.cuda.launch import LARGEST, CupyGpu, Gpu
+from tinyunet.backends.cuda.launch import KEPT_SCALARS, LARGEST, CupyGpu, Gpu
 
 
 class RecordingGpu(Gpu):
@@ -103,6 +103,26 @@ def test_a_scalar_is_kept_until_it_changes():
     assert (first.shape, first.dtype, float(first[0])) == ((1,), np.float32, 0.5)
     assert gpu.scalar(0.5) is first
     assert float(gpu.scalar(0.25)[0]) == 0.25
+    for value in range(1, KEPT_SCALARS):
+        gpu.scalar(value)
+    assert gpu.scalar(0.25) is not gpu.scalar(0.5)
+    assert gpu.scalar(0.5) is not first  # it was the oldest
+    assert len(gpu._scalars) == KEPT_SCALARS
+
+
+def test_a_scalar_is_returned_though_another_thread_asked_for_others_meanwhile():
+    gpu = RecordingGpu()
+
+    class Interrupted(float):
+        """A number: whenever it is looked up, another thread is faster and asks for its own."""
+
+        def __hash__(self):
+            for value in range(KEPT_SCALARS):
+                gpu.scalar(value)
+            return super().__hash__()
+
+    assert float(gpu.scalar(Interrupted(0.5))[0]) == 0.5
+    assert len(gpu._scalars) == KEPT_SCALARS
 
 
 def test_products_check_their_matrices():

@@ -5,6 +5,7 @@ folders, NVRTC from the wheel) where CuPy and NVRTC are installed, with a stand-
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,8 +39,9 @@ def _check(found, target):
         assert (of.stack, of.spills) == (0, 0), f"{kernel} on sm_{target}: {of}"
         assert of.registers * threads <= 65536, kernel
         assert of.shared <= SHARED, kernel
-    if target >= 80:  # two blocks on a multiprocessor: what `__launch_bounds__(256, 2)` asks for
-        assert all(of.registers <= 128 for name, of in found.items() if name.startswith("conv_"))
+        # On tensor cores two blocks a multiprocessor: what `__launch_bounds__(256, 2)` asks for
+        if target >= 80 and kernel.startswith(("conv_", "filters_")):
+            assert of.registers <= 128, kernel
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on the path")
@@ -71,9 +73,14 @@ def test_nothing_spills_through_cupy(target, tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu_compile.py"), *SOURCES]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    reported = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert set(reported) == set(signatures())
-    assert "stack 0, spills 0" in done.stdout
+    _check(_reported(done.stdout), target)
+
+
+def _reported(text):
+    """Return {kernel: Resources} from what gpu_compile.py prints."""
+    pattern = r"^  (\w+) +(\d+) registers, stack (\d+), spills (\d+), shared (\d+)$"
+    lines = re.findall(pattern, text, re.MULTILINE)
+    return {kernel: gpu_resources.Resources(*map(int, numbers)) for kernel, *numbers in lines}
 
 
 NO_DISASSEMBLER = shutil.which("nvcc") is None or gpu_resources.find_nvdisasm() is None

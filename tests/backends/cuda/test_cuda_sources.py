@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tinyunet.backends.cuda import launch
-from tinyunet.backends.cuda.launch import DTYPES
+from tinyunet.backends.cuda.launch import DTYPES, OPTIONS
 from tinyunet.backends.cuda.sources import FOLDER, SOURCES, Parameter, signatures, source
 
 TARGETS = (75, 80, 90)  # Turing, Ampere, Hopper
@@ -29,7 +29,8 @@ def _compile_with_nvcc(nvcc, name, folder):
     """Return the errors and warnings of compiling source `name` for all targets, "" if none."""
     (folder / name).write_text(source(name), encoding="utf-8")
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in TARGETS]
-    command = [nvcc, "-std=c++17", "-fatbin", "--threads=0", "-Werror=all-warnings", *targets, name]
+    options = [*OPTIONS, "-ftz=true", "-fatbin", "--threads=0", "-Werror=all-warnings"]
+    command = [nvcc, *options, *targets, name]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
@@ -40,8 +41,9 @@ def _compile_with_nvrtc(nvrtc, name, target):
     nvrtc.nvrtcCreateProgram(
         ctypes.byref(program), source(name).encode(), name.encode(), 0, None, None
     )
-    options = (ctypes.c_char_p * 2)(b"-std=c++17", f"-arch=sm_{target}".encode())
-    status = nvrtc.nvrtcCompileProgram(program, 2, options)
+    texts = [option.encode() for option in (*OPTIONS, "-ftz=true", f"-arch=sm_{target}")]
+    options = (ctypes.c_char_p * len(texts))(*texts)
+    status = nvrtc.nvrtcCompileProgram(program, len(texts), options)
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
@@ -113,18 +115,30 @@ def test_signatures_are_read_from_the_sources():
         Parameter("length", "int", False),
         Parameter("slices", "int", False),
     )
-    nullable = {
-        (kernel, parameter.name)
-        for kernel, signature in found.items()
-        for parameter in signature.parameters
-        if parameter.may_be_null
-    }
-    assert nullable > {("softmax_loss", "weights"), ("transform_gradient", "y")}
-    assert {name for _, name in nullable} == {"weights", "y", "bias", "pooled", "sums"}
     assert found["transform_input"].threads == 128
     assert found["crop_concat"].threads == 256  # where the source states no other
     assert found["momentum_update"].parameters[0] == Parameter("all", "Parameters", False)
     assert found["sum_partials"].parameters[3] == Parameter("divisor", "double", False)
+
+
+def test_only_what_a_kernel_compares_with_null_may_be_null():
+    """By kernel: another one of the same source may take the same name and read it unasked."""
+    nullable = {
+        kernel: names
+        for kernel, signature in signatures().items()
+        if (names := {p.name for p in signature.parameters if p.may_be_null})
+    }
+    convolutions = (f"conv_{name}_{rows}" for name in ("tf32", "bf16") for rows in (64, 128))
+    assert nullable == {
+        "inverse_output": {"pooled"},
+        "transform_gradient": {"y"},
+        "direct_filter_gradient": {"y"},
+        "sum_outputs": {"bias"},
+        "softmax_loss": {"weights"},
+        "pack_tf32": {"y", "sums"},
+        "pack_bf16": {"y", "sums"},
+        **{kernel: {"bias"} for kernel in convolutions},
+    }
 
 
 def test_every_type_in_a_signature_is_one_that_python_can_pass():

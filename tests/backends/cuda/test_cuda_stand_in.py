@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,28 @@ pytestmark = pytest.mark.skipif(WHY is not None, reason=f"no stand-in for a GPU:
 
 
 @pytest.fixture(scope="module")
-def run():
-    """A function that runs pytest below the stand-in: (its exit code, what it said)."""
+def python():
+    """A function that runs Python below the stand-in: (its exit code, what it said)."""
     kept = os.environ.get("TINYUNET_STAND_IN")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(kept or folder)
         place.mkdir(parents=True, exist_ok=True)
 
-        def run(*arguments, **settings):
+        def python(*arguments, **settings):
             environment = stand_in.environment(place, **settings)
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+            command = [sys.executable, *arguments]
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )
             return done.returncode, done.stdout + done.stderr
 
-        yield run
+        yield python
+
+
+@pytest.fixture(scope="module")
+def run(python):
+    """A function that runs pytest there."""
+    return partial(python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 def _check(code, said, at_least):
@@ -57,6 +64,57 @@ def test_the_device_tests_pass_in_other_orders(run, order):
 
 def test_two_devices_and_threads(run):
     _check(*run(f"{HERE}/test_cuda_devices.py", STAND_IN_DEVICES="2", STAND_IN_ORDER="late"), 7)
+
+
+def test_a_run_goes_on_where_graphs_are_refused(run):
+    test = f"{HERE}/test_cuda_train.py::test_a_run_on_the_gpu_is_the_run_on_the_cpu"
+    code, said = run(test, STAND_IN_NO_GRAPHS="yes")
+    _check(code, said, 1)
+    assert "cannot be recorded as a CUDA graph and runs launch by launch: cudaErrorNotSup" in said
+
+
+DYING = '''
+import numpy as np
+
+from tinyunet.arrays import select_device
+from tinyunet.backends.cuda.graph_step import GraphStep
+from tinyunet.nn.sgd import SGD
+from tinyunet.nn.unet import UNet
+
+xp = select_device("gpu").xp
+cuda = xp.cuda
+wild = xp.RawKernel('extern "C" __global__ void wild(float* x) { x[-1] = 1; }', "wild")
+array = xp.ndarray(1, np.float32, cuda.MemoryPointer(cuda.Memory(512), 0))
+
+
+class Dying(cuda.Stream):
+    """The first step's last kernel writes wildly, and gets there as the second is recorded."""
+
+    def begin_capture(self, mode=None):
+        with self:
+            wild((1,), (1,), (array,))
+        try:
+            self.synchronize()
+        except cuda.runtime.CUDARuntimeError:
+            super().begin_capture()
+
+
+net = UNet(depth=2, base_channels=2, device="gpu")
+step = GraphStep(net, SGD(net.params, 0.01), (1, 1, 28, 28))
+step._stream = Dying(non_blocking=True)
+for _ in range(2):
+    step.step(np.zeros((1, 1, 28, 28), np.float32), np.zeros((1, 12, 12), int))
+'''
+
+
+@pytest.mark.parametrize("order", ["eager", "late"])
+def test_a_gpu_that_stopped_is_not_called_a_fault_of_recording(python, order):
+    code, said = python("-W", "error", "-c", DYING, STAND_IN_ORDER=order)
+    assert code == 1
+    assert "wild wrote beyond an array" in said
+    assert "KernelError: the GPU stopped in a kernel of an earlier step (cudaErrorIllegalA" in said
+    assert "CUDA_LAUNCH_BLOCKING=1, or without kernels: TINYUNET_BACKEND=plain" in said
+    assert "cannot be recorded" not in said
 
 
 @pytest.mark.slow

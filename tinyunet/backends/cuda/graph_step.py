@@ -140,7 +140,8 @@ class GraphStep:
 
     def _run(self) -> Array:
         """Do the step, from the graph if there is one, and return the loss's array."""
-        if self._steps > 0 and self._graph is None and self._can_record:
+        is_time = self._can_record and self._steps > 0 and self._graph is None
+        if is_time and gpu.runs_kernels(self._inputs["x"]):  # CuPy's own cuBLAS is not recordable
             self._record()
         if self._graph is None:
             return self._work()

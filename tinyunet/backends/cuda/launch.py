@@ -10,10 +10,12 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
+from tinyunet.arrays import out_of_gpu_memory
 from tinyunet.backends.cuda.cublas import Cublas
 from tinyunet.backends.cuda.sources import signatures, source
 
-# Beside these CuPy passes -ftz=true: numbers below 1.2e-38 become 0. The tests compile alike.
+# Beside these CuPy passes -ftz=true: numbers below 1.2e-38 become 0. Tests that compile for a GPU
+# do so too; kernels that they run on the CPU keep such numbers.
 OPTIONS = ("-std=c++17",)
 DTYPES = {
     "float": np.float32,
@@ -32,7 +34,7 @@ class Gpu:
 
     def __init__(self, xp):
         self.xp = xp
-        self._scalars = {}  # of the last few values: arrays of one number
+        self._scalars = {}  # arrays of the last few values; replaced whole, since threads share it
 
     def empty(self, *shape, dtype=np.float32):
         """Return an uninitialised row-major array of `shape`."""
@@ -40,11 +42,12 @@ class Gpu:
 
     def scalar(self, value):
         """Return an array of one float32; asked for the same value again, the same array."""
-        if value not in self._scalars:
-            if len(self._scalars) == KEPT_SCALARS:
-                del self._scalars[next(iter(self._scalars))]  # the oldest
-            self._scalars[value] = self.xp.full(1, value, np.float32)
-        return self._scalars[value]
+        array = self._scalars.get(value)
+        if array is None:
+            array = self.xp.full(1, value, np.float32)
+            newest = list(self._scalars.items())[1 - KEPT_SCALARS :]
+            self._scalars = dict([*newest, (value, array)])
+        return array
 
     def current(self):
         """Return a context manager for work on this device; nothing to do where there is one."""
@@ -219,6 +222,8 @@ class CupyGpu(Gpu):
             yield
             if self._is_blocking:
                 self.synchronize()
+        except out_of_gpu_memory():
+            raise  # no fault of the kernel; memory.py says what would fit
         except Exception as error:  # CUDA, cuBLAS and the compiler each have their own
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise KernelError(f"{what} failed: {lines[0]}") from error

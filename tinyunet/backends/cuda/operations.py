@@ -62,11 +62,15 @@ def supports(*arrays):
 
 def supports_conv2d(x, weight, bias):
     """Return whether the convolutions here take these: 3×3 and 1×1 kernels."""
-    return (
-        weight.shape[2:] in ((3, 3), (1, 1))
-        and _are_here((x, weight, bias))
-        and _runs_kernels(x, current_precision())
-    )
+    return weight.shape[2:] in ((3, 3), (1, 1)) and _are_here((x, weight, bias)) and runs_kernels(x)
+
+
+def runs_kernels(x):
+    """Return whether the GPU of `x` runs all our kernels that the precision in force may need.
+
+    Those of float32 are among them: 1×1 convolutions and few channels have no others.
+    """
+    return _runs_kernels(x, "float32", current_precision())
 
 
 def _are_here(arrays):
@@ -77,8 +81,8 @@ def _are_here(arrays):
     return all(isinstance(a, xp.ndarray) and a.dtype == np.float32 and a.size for a in arrays)
 
 
-def _runs_kernels(x, precision):
-    return _device.get() is not None or is_usable(gpu_of(x), precision)
+def _runs_kernels(x, *precisions):
+    return _device.get() is not None or all(is_usable(gpu_of(x), name) for name in precisions)
 
 
 def supports_loss(logits, labels, weight_map=None):

@@ -18,6 +18,10 @@ _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\((?P<threads>\d+)(?:, \d+)?\)\s+)?'
     r"(?P<name>\w+)\((?P<parameters>[^)]*)\)"
 )
+_FUNCTION = re.compile(
+    r"^(?:extern|__device__)[^{;]*?(?P<name>\w+)\([^)]*\) \{$(?P<body>.*?)^\}$",
+    re.MULTILINE | re.DOTALL,
+)
 _NULLABLE = re.compile(r"(\w+) [=!]= nullptr")
 
 
@@ -25,7 +29,7 @@ _NULLABLE = re.compile(r"(\w+) [=!]= nullptr")
 class Parameter:
     """One parameter of a kernel: `type` is the C type, without `const` and `*`.
 
-    A pointer may be null if the source compares that name with nullptr.
+    A pointer may be null if the kernel or a function that it calls compares that name with nullptr.
     """
 
     name: str
@@ -62,11 +66,18 @@ def signatures() -> dict[str, Signature]:
     """Return {kernel: Signature} of all kernels in all sources."""
     found = {}
     for name in SOURCES:
-        nullable = set(_NULLABLE.findall(source(name)))
+        bodies = {match["name"]: match["body"] for match in _FUNCTION.finditer(source(name))}
         for match in _KERNEL.finditer(source(name)):
+            nullable = _nullable(match["name"], bodies)
             parameters = tuple(_parameter(p, nullable) for p in match["parameters"].split(","))
             found[match["name"]] = Signature(name, parameters, int(match["threads"] or 256))
     return found
+
+
+def _nullable(kernel: str, bodies: dict[str, str]) -> set[str]:
+    """Return the names that `kernel` compares with null, itself or in a function that it calls."""
+    words = {kernel, *re.findall(r"\w+", bodies[kernel])}
+    return {name for word in words & set(bodies) for name in _NULLABLE.findall(bodies[word])}
 
 
 def _parameter(text: str, nullable: set[str]) -> Parameter:

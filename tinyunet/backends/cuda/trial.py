@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from tinyunet.arrays import Array
+from tinyunet.arrays import Array, out_of_gpu_memory
 from tinyunet.backends.cuda import layers
 from tinyunet.backends.cuda.algorithms import (
     DIRECT,
@@ -28,7 +28,8 @@ PLAIN = "the operations' plain texts compute instead, by CuPy (TINYUNET_BACKEND=
 def is_usable(gpu: CupyGpu, precision: str) -> bool:
     """Return whether the kernels of `precision` run on `gpu`; tries them the first time.
 
-    Raises KernelError if a kernel did such harm that nothing runs on the device any more.
+    Raises KernelError if a kernel did such harm that nothing runs on the device any more, and
+    CuPy's OutOfMemoryError if there is no room for a trial: that says nothing of the kernels.
     """
     if precision not in gpu.problems:
         problem = gpu.problems[precision] = find_problem(gpu, precision)
@@ -38,13 +39,15 @@ def is_usable(gpu: CupyGpu, precision: str) -> bool:
 
 
 def find_problem(gpu: CupyGpu, precision: str) -> str | None:
-    """Return None, or one line that says what went wrong with which kernel."""
+    """Return None, or one line that says what went wrong with which kernel; raise as above."""
     if precision != "float32" and gpu.compute_capability < TENSOR_CORES:
         return None  # it will be refused, with the reason, when it is asked for
     run = run_float32 if precision == "float32" else run_tensor_cores
     try:
         with gpu.current(), gpu.blocking():
             run(gpu, precision)
+    except out_of_gpu_memory():
+        raise
     except Exception as error:  # of the compiler, of CUDA, of a library that is not there
         problem = str(error).strip().splitlines()[0]
         try:
