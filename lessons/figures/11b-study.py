@@ -6,7 +6,8 @@ from lessons import drawing
 from lessons.page import computed
 
 lesson = computed("11b")
-names = [name for name in lesson.SETTINGS if not name.endswith("slices") and "PyTorch" not in name]
+few = ("3 slices", "5 slices", "10 slices", "all, in PyTorch")  # other figures and texts
+names = [name for name in lesson.SETTINGS if name not in few]
 fig, axes = drawing.figure(columns=2, width=10, height=0.9 + 0.34 * len(names))
 panels = {
     "v_rand_thinned": ("V_Rand thinned, minus that of “all”", 1),
@@ -22,6 +23,7 @@ for ax, (score, (title, sign)) in zip(axes, panels.items(), strict=True):
     ax.axvline(0, color=drawing.BLACK, lw=1)
     ax.set(title=title, ylim=(len(names) - 0.5, -0.5))
     ax.set_yticks(range(len(names)), names if ax is axes[0] else [""] * len(names), size=9)
+    ax.locator_params(axis="x", nbins=6)
     ax.grid(axis="x", color=drawing.GREY, lw=0.5)
 for group, colour in colours.items():
     axes[1].plot([], [], "o", mfc="none", mec=colour, label=f"slices {group}")
