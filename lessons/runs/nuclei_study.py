@@ -45,6 +45,11 @@ def recipes(kind):
     return [Recipe().changed(threshold=t, **way) for way in BORDERS for t in THRESHOLDS]
 
 
+def file_of(out, kind, seed):
+    """Return where the scores of a run are kept."""
+    return Path(out) / f"{kind.replace(', ', '-').replace(' ', '_')}-{seed}.json"
+
+
 def train(dataset, kind, seed):
     """Return the network after its last step."""
     from tinyunet.nn.sgd import SGD
@@ -117,7 +122,7 @@ def run(images, out, only):
     dataset = read_pair(images)
     learn, held_out = dataset.subset(LEARN), dataset.subset(HELD_OUT)
     for seed, kind in product(SEEDS, KINDS):
-        file = Path(out) / f"{kind.replace(', ', '-').replace(' ', '_')}-{seed}.json"
+        file = file_of(out, kind, seed)
         if file.exists() or (only and kind not in only):
             continue
         begun = time.perf_counter()
@@ -132,8 +137,8 @@ def table(out):
     """Write nuclei_study.json and print the means over the seeds."""
     found = {}
     for kind in KINDS:
-        files = sorted(Path(out).glob(f"{kind.replace(', ', '-').replace(' ', '_')}-*.json"))
-        runs = [json.loads(file.read_text()) for file in files]
+        files = [file_of(out, kind, seed) for seed in SEEDS]
+        runs = [json.loads(file.read_text()) for file in files if file.exists()]
         if runs:
             found[kind] = {key: [one[key] for one in runs] for key in runs[0]}
             del found[kind]["seconds"]

@@ -60,15 +60,8 @@ HEADLINE, BEST = "base 16, 12000 steps", "base 16, 16000 steps, 20 slices"
 WIDE = "base 32, 8000 steps, 20 slices"
 UNBALANCED = "base 16, 12000 steps, classes not balanced"
 LONGEST = "0.99, base 16, 16000 steps"
-AVERAGED = (
-    "all",
-    "0.99",
-    LONGEST,
-    HEADLINE,
-    UNBALANCED,
-    BEST,
-    WIDE,
-)  # over the eight symmetries, too
+# Scored over the eight symmetries, too:
+AVERAGED = ("all", "0.99", LONGEST, HEADLINE, UNBALANCED, BEST, WIDE)
 MAP = (
     ("no weight map", {"weight_map": False}),
     ("classes balanced, no borders", {"w0": 0.0}),
