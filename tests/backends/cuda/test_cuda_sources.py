@@ -91,7 +91,7 @@ def test_a_source_with_an_error_does_not_compile(tmp_path, monkeypatch):
 
 def test_every_file_of_the_folder_is_a_source_or_included():
     files = {path.name for path in FOLDER.iterdir() if path.suffix in (".cu", ".cuh")}
-    headers = {"common.cuh", "mma.cuh", "pack.cuh", "winograd.cuh", "tensor.cuh"}
+    headers = {"common.cuh", "mma.cuh", "pack.cuh", "winograd.cuh", "tiles.cuh", "tensor.cuh"}
     assert files == {*SOURCES, *headers}
 
 

@@ -2,8 +2,10 @@
 
     forward(gpu, x, weight, bias, relu)             → y and what is kept for the backward pass
     backward(gpu, dy, weight, y, kept, need_dx)     → (dx or None, dweight, dbias)
+    with_max_pool(gpu, x, weight, bias)             → y after a ReLU, its 2×2 maxima, what is kept
 
-y is given to a backward pass if there was a ReLU, whose mask it is, and None otherwise.
+y is given to a backward pass if there was a ReLU, whose mask it is, and None otherwise. Where
+with_max_pool is None, the pooling is a kernel of its own.
 Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
@@ -12,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from tinyunet.arrays import Array
-from tinyunet.backends.cuda import direct, pointwise, tensor_cores, winograd
+from tinyunet.backends.cuda import direct, fused, pointwise, tensor_cores, winograd
 from tinyunet.backends.cuda.launch import Gpu
 
 TENSOR_CORES = 80  # compute capability 8.0: the first with tf32 and bf16
@@ -24,11 +26,15 @@ class Algorithm(NamedTuple):
     name: str
     forward: Callable[[Gpu, Array, Array, Array, bool], tuple[Array, Any]]
     backward: Callable[..., tuple[Array | None, Array, Array]]
+    with_max_pool: Callable[[Gpu, Array, Array, Array], tuple[Array, Array, Any]] | None = None
 
 
 POINTWISE = Algorithm("pointwise", pointwise.conv1x1, pointwise.conv1x1_backward)
 DIRECT = Algorithm("direct", direct.conv3x3, direct.conv3x3_backward)
-WINOGRAD = Algorithm("winograd", winograd.conv3x3, winograd.conv3x3_backward)
+FUSED = Algorithm("fused", fused.conv3x3, fused.conv3x3_backward, fused.conv3x3_max_pool)
+WINOGRAD = Algorithm(
+    "winograd", winograd.conv3x3, winograd.conv3x3_backward, winograd.conv3x3_max_pool
+)
 TENSOR = {
     name: Algorithm(
         name,
@@ -53,4 +59,6 @@ def choose_algorithm(gpu: Gpu, weight: Array, precision: str) -> Algorithm:
         return POINTWISE
     if weight.shape[1] <= direct.CHANNELS:
         return DIRECT
-    return WINOGRAD if precision == "float32" else TENSOR[precision]
+    if precision != "float32":
+        return TENSOR[precision]
+    return FUSED if weight.shape[0] * weight.shape[1] <= fused.MOST_FILTERS else WINOGRAD

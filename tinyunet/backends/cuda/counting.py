@@ -143,6 +143,16 @@ def _products(kernel: str, given: dict[str, Any]) -> tuple[int, tuple[int, ...]]
     elif kernel.startswith("filters_"):
         dy, partial = given["dy"], given["partial"]
         shape = (1, partial.shape[1], partial.shape[2], dy.size // dy.shape[3])
+    elif kernel.startswith("fused_conv_"):  # whole blocks, as they are computed
+        block, chunks = given["u"].shape[3], given["u"].shape[0]
+        tiles = given["images"] * prod(tile_counts(*given["y"].shape[2:]))
+        inner = chunks_of(given["channels"]) * DEPTH
+        shape = (36, chunks // chunks_of(given["channels"]) * block, tiles, inner)
+    elif kernel.startswith("fused_gradient_"):
+        block = int(kernel.split("_")[-1])
+        rows = -(-given["out_channels"] // block) * block
+        tiles = given["images"] * prod(tile_counts(*given["dy"].shape[2:]))
+        shape = (36, rows, -(-given["channels"] // IN) * IN, tiles)
     elif kernel.startswith("direct_"):
         y, x = given["dy" if "gradient" in kernel else "y"], given["x"]
         shape = (1, y.shape[1], y.size // y.shape[1], 9 * x.shape[1])

@@ -19,8 +19,8 @@ import numpy as np
 
 from tinyunet import nn
 from tinyunet.arrays import array_module
-from tinyunet.backends.cuda import layers, winograd
-from tinyunet.backends.cuda.algorithms import WINOGRAD, choose_algorithm
+from tinyunet.backends.cuda import layers
+from tinyunet.backends.cuda.algorithms import choose_algorithm
 from tinyunet.backends.cuda.launch import CupyGpu
 from tinyunet.backends.cuda.trial import is_usable
 from tinyunet.nn.precision import current_precision
@@ -150,18 +150,19 @@ def conv2d_relu_max_pool(x, weight, bias):
     The other algorithms have a row's neighbours at hand but not the row below: there it is two
     kernels.
     """
-    if choose_algorithm(gpu_of(x), weight, current_precision()) is WINOGRAD:
-        return _winograd_max_pool(x, weight, bias)
+    algorithm = choose_algorithm(gpu_of(x), weight, current_precision())
+    if algorithm.with_max_pool is not None:
+        return _convolve_with_max_pool(x, weight, bias, algorithm)
     y, cache = conv2d_relu(x, weight, bias)
     return (y, cache), max_pool2d(y)
 
 
 @_on_its_device
-def _winograd_max_pool(gpu, x, weight, bias):
+def _convolve_with_max_pool(gpu, x, weight, bias, algorithm):
     _check_filters(x, weight, bias)
     _check_shape("x", x, (*x.shape[:2], x.shape[2] // 2 * 2, x.shape[3] // 2 * 2))
-    y, pooled, kept = winograd.conv3x3_max_pool(gpu, x, weight, bias)
-    return (y, Saved((x.shape, weight, y, kept, WINOGRAD))), (pooled, Saved((y,)))
+    y, pooled, kept = algorithm.with_max_pool(gpu, x, weight, bias)
+    return (y, Saved((x.shape, weight, y, kept, algorithm))), (pooled, Saved((y,)))
 
 
 @_on_its_device

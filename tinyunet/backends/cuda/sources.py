@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("winograd.cu", "layers.cu", "direct.cu", "tf32.cu", "bf16.cu")
+SOURCES = ("winograd.cu", "fused.cu", "layers.cu", "direct.cu", "tf32.cu", "bf16.cu")
 
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 _KERNEL = re.compile(
@@ -29,7 +29,7 @@ _NULLABLE = re.compile(r"(\w+) [=!]= nullptr")
 class Parameter:
     """One parameter of a kernel: `type` is the C type, without `const` and `*`.
 
-    A pointer may be null if the kernel or a function that it calls compares that name with nullptr.
+    A pointer may be null if the kernel or what is called from it compares that name with nullptr.
     """
 
     name: str
@@ -75,9 +75,13 @@ def signatures() -> dict[str, Signature]:
 
 
 def _nullable(kernel: str, bodies: dict[str, str]) -> set[str]:
-    """Return the names that `kernel` compares with null, itself or in a function that it calls."""
-    words = {kernel, *re.findall(r"\w+", bodies[kernel])}
-    return {name for word in words & set(bodies) for name in _NULLABLE.findall(bodies[word])}
+    """Return the names that `kernel` compares with null, itself or in what is called from it."""
+    reached, ahead = set(), {kernel}
+    while ahead:
+        reached |= ahead
+        words = {word for name in ahead for word in re.findall(r"\w+", bodies[name])}
+        ahead = words & set(bodies) - reached
+    return {name for function in reached for name in _NULLABLE.findall(bodies[function])}
 
 
 def _parameter(text: str, nullable: set[str]) -> Parameter:

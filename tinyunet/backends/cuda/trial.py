@@ -13,6 +13,7 @@ from tinyunet.arrays import Array, out_of_gpu_memory
 from tinyunet.backends.cuda import layers
 from tinyunet.backends.cuda.algorithms import (
     DIRECT,
+    FUSED,
     POINTWISE,
     TENSOR,
     TENSOR_CORES,
@@ -20,7 +21,6 @@ from tinyunet.backends.cuda.algorithms import (
     Algorithm,
 )
 from tinyunet.backends.cuda.launch import CupyGpu, Gpu, KernelError
-from tinyunet.backends.cuda.winograd import conv3x3_max_pool
 
 PLAIN = "the operations' plain texts compute instead, by CuPy (TINYUNET_BACKEND=plain asks for it)"
 
@@ -79,8 +79,10 @@ def run_float32(gpu: Gpu, _: str) -> None:
     image, bias = _numbers(gpu, 1, 1, 8, 8), _numbers(gpu, 6)
     x = _there_and_back(gpu, DIRECT, image, _numbers(gpu, 6, 1, 3, 3), bias)  # (1, 6, 6, 6)
     weight = _numbers(gpu, 6, 6, 3, 3)
-    _there_and_back(gpu, WINOGRAD, x, weight, bias)
-    y, pooled, _ = conv3x3_max_pool(gpu, x, weight, bias)
+    for algorithm in (FUSED, WINOGRAD):
+        _there_and_back(gpu, algorithm, x, weight, bias)
+        y, pooled, _ = algorithm.with_max_pool(gpu, x, weight, bias)
+    _there_and_back(gpu, FUSED, x, _numbers(gpu, 20, 6, 3, 3), _numbers(gpu, 20))
     layers.max_pool2d_backward(gpu, pooled, layers.max_pool2d(gpu, y)[1], None)
     up_weight = _numbers(gpu, 6, 3, 2, 2)
     up = layers.up_conv2d(gpu, pooled, up_weight, bias[:3], "float32")  # (1, 3, 4, 4)

@@ -11,46 +11,12 @@
 // tile of one channel (or one filter); consecutive threads do consecutive t, so all accesses to v
 // and m are coalesced.
 #include "common.cuh"
-#include "winograd.cuh"
-
-struct Tile {  // where a tile lies, and of which channel it is
-    int channel, image, row, column;
-    bool exists;
-};
+#include "tiles.cuh"
 
 // The tile that belongs to place `i` of one position of v or m.
 __device__ inline Tile tile_at(int i, int channels, int images, int tile_rows, int tile_columns, int slice) {
     const int row = i / slice, t = row / channels * slice + i % slice;
-    Tile tile;
-    tile.channel = row % channels;
-    tile.column = t % tile_columns;
-    tile.row = t / tile_columns % tile_rows;
-    tile.image = t / (tile_columns * tile_rows);
-    tile.exists = tile.image < images;
-    return tile;
-}
-
-// Load a tile's 36 products, `stride` apart: columns[j][i] is position (i, j).
-__device__ inline void load_positions(const float* m, long long stride, float columns[6][6]) {
-#pragma unroll
-    for (int i = 0; i < 6; i++)
-#pragma unroll
-        for (int j = 0; j < 6; j++) columns[j][i] = m[(6 * i + j) * stride];
-}
-
-// Store four neighbours of a row, those inside. Where all rows begin on 8 bytes they go in pairs:
-// half as many writes, and every map of a U is of even width.
-__device__ inline void store_row(const float values[4], float* row, int left, int width) {
-#pragma unroll
-    for (int b = 0; b < 4; b += 2) {
-        if (width % 2 == 0) {
-            if (left + b >= width) continue;
-            *reinterpret_cast<float2*>(row + left + b) = make_float2(values[b], values[b + 1]);
-        } else {
-            if (left + b < width) row[left + b] = values[b];
-            if (left + b + 1 < width) row[left + b + 1] = values[b + 1];
-        }
-    }
+    return tile_of(t, row % channels, images, tile_rows, tile_columns);
 }
 
 // v = Bt d B for every tile and channel of x (N, C, H, W); what lies beyond the image counts as 0.
@@ -62,26 +28,14 @@ extern "C" __global__ void __launch_bounds__(128) transform_input(
     const Tile tile = tile_at(i, channels, images, tile_rows, tile_columns, slice);
     const int top = 4 * tile.row, left = 4 * tile.column;
     const float* image = x + ((long long)tile.image * channels + tile.channel) * height * width;
-    float half[6][6];  // Bt applied along each row: half[column point][row]
+    float d[36];
 #pragma unroll
-    for (int a = 0; a < 6; a++) {
-        float d[6], points[6];
-#pragma unroll
-        for (int b = 0; b < 6; b++) {
-            const bool inside = tile.exists && top + a < height && left + b < width;
-            d[b] = inside ? image[(long long)(top + a) * width + left + b] : 0.0f;
-        }
-        input_points(d, points);
-#pragma unroll
-        for (int b = 0; b < 6; b++) half[b][a] = points[b];
+    for (int k = 0; k < 36; k++) {
+        const int row = top + k / 6, column = left + k % 6;
+        const bool inside = tile.exists && row < height && column < width;
+        d[k] = inside ? image[(long long)row * width + column] : 0.0f;
     }
-#pragma unroll
-    for (int b = 0; b < 6; b++) {
-        float points[6];
-        input_points(half[b], points);
-#pragma unroll
-        for (int a = 0; a < 6; a++) v[(6LL * a + b) * stride + i] = points[a];
-    }
+    transform_patch(d, [&](int p, float point) { v[(long long)p * stride + i] = point; });
 }
 
 // u = G g Gt for each of `filters` = O * C filters of weight (O, C, 3, 3).
@@ -89,23 +43,10 @@ extern "C" __global__ void __launch_bounds__(128) transform_filter(
     const float* weight, float* u, int filters) {
     const long long i = thread_index();
     if (i >= filters) return;
-    float half[6][3];  // [column point][row]
+    float g[9];
 #pragma unroll
-    for (int a = 0; a < 3; a++) {
-        float g[3], points[6];
-#pragma unroll
-        for (int b = 0; b < 3; b++) g[b] = weight[9 * i + 3 * a + b];
-        filter_points(g, points);
-#pragma unroll
-        for (int b = 0; b < 6; b++) half[b][a] = points[b];
-    }
-#pragma unroll
-    for (int b = 0; b < 6; b++) {
-        float points[6];
-        filter_points(half[b], points);
-#pragma unroll
-        for (int a = 0; a < 6; a++) u[(long long)(6 * a + b) * filters + i] = points[a];
-    }
+    for (int k = 0; k < 9; k++) g[k] = weight[9 * i + k];
+    transform_taps(g, [&](int p, float point) { u[(long long)p * filters + i] = point; });
 }
 
 // dweight = Gt du G, the adjoint of transform_filter; du (36, S, O, C), of which the slices add up.
@@ -137,9 +78,7 @@ extern "C" __global__ void __launch_bounds__(128) filter_gradient(
     }
 }
 
-// y (N, O, H, W) = At m A + bias, clipped at 0 if `relu`: bias and ReLU cost no pass of their own.
-// Nor does the pooling: pooled (N, O, H/2, W/2), if not null, gets the maxima of y's 2x2 windows, of
-// which a tile holds four whole ones (H and W must be even then).
+// y (N, O, H, W) = At m A + bias, clipped at 0 if `relu`, and pooled if it is not null.
 extern "C" __global__ void __launch_bounds__(128) inverse_output(
     const float* m, const float* bias, float* y, float* pooled, int images, int channels,
     int height, int width, int tile_rows, int tile_columns, int slices, int slice, int relu) {
@@ -147,46 +86,11 @@ extern "C" __global__ void __launch_bounds__(128) inverse_output(
     if (i >= stride) return;
     const Tile tile = tile_at(i, channels, images, tile_rows, tile_columns, slice);
     if (!tile.exists) return;
-    float columns[6][6], half[4][6];  // half[output row][column point]
-    load_positions(m + i, stride, columns);
-#pragma unroll
-    for (int b = 0; b < 6; b++) {
-        float rows[4];
-        outputs(columns[b], rows);
-#pragma unroll
-        for (int a = 0; a < 4; a++) half[a][b] = rows[a];
-    }
-    const int top = 4 * tile.row, left = 4 * tile.column;
-    const long long map = (long long)tile.image * channels + tile.channel;
-    float* image = y + map * height * width;
     const float shift = bias[tile.channel];
-    float above[4];  // the row before this one
-#pragma unroll
-    for (int a = 0; a < 4; a++) {
-        float row[4];
-        outputs(half[a], row);
-#pragma unroll
-        for (int b = 0; b < 4; b++) {
-            row[b] += shift;
-            if (relu) row[b] = larger(row[b], 0.0f);
-        }
-        if (top + a < height) store_row(row, image + (long long)(top + a) * width, left, width);
-        if (pooled != nullptr && a % 2 == 1 && top + a < height) {
-            float* maxima = pooled + (map * (height / 2) + (top + a) / 2) * (width / 2);
-#pragma unroll
-            for (int b = 0; b < 4; b += 2)
-                if (left + b < width)
-                    maxima[(left + b) / 2] =
-                        larger(larger(above[b], above[b + 1]), larger(row[b], row[b + 1]));
-        }
-#pragma unroll
-        for (int b = 0; b < 4; b++) above[b] = row[b];
-    }
+    write_outputs(m + i, stride, tile, shift, relu, y, pooled, channels, height, width);
 }
 
 // dm = A dy At, the adjoint of inverse_output, with the ReLU's mask y > 0 fused (y null: no ReLU).
-// Position 7 of dm belongs to the point 1 in both directions: there dm is the plain sum of the
-// tile's 16 gradients, so its sum over the tiles is dbias.
 extern "C" __global__ void __launch_bounds__(128) transform_gradient(
     const float* dy, const float* y, float* dm, int images, int channels, int height, int width,
     int tile_rows, int tile_columns, int slices, int slice) {
@@ -195,29 +99,17 @@ extern "C" __global__ void __launch_bounds__(128) transform_gradient(
     const Tile tile = tile_at(i, channels, images, tile_rows, tile_columns, slice);
     const int top = 4 * tile.row, left = 4 * tile.column;
     const long long image = ((long long)tile.image * channels + tile.channel) * height * width;
-    float half[6][4];  // [column point][row]
+    float gradients[16];
 #pragma unroll
-    for (int a = 0; a < 4; a++) {
-        float row[4], points[6];
-#pragma unroll
-        for (int b = 0; b < 4; b++) {
-            const bool inside = tile.exists && top + a < height && left + b < width;
-            const long long pixel = image + (long long)(top + a) * width + left + b;
-            const float mask = inside && y != nullptr ? y[pixel] : 1.0f;
-            row[b] = inside ? dy[pixel] : 0.0f;  // no "if": that would wait for mask
-            row[b] = mask <= 0.0f ? 0.0f : row[b];
-        }
-        outputs_adjoint(row, points);
-#pragma unroll
-        for (int b = 0; b < 6; b++) half[b][a] = points[b];
+    for (int k = 0; k < 16; k++) {
+        const int row = top + k / 4, column = left + k % 4;
+        const bool inside = tile.exists && row < height && column < width;
+        const long long pixel = image + (long long)row * width + column;
+        const float mask = inside && y != nullptr ? y[pixel] : 1.0f;
+        const float given = inside ? dy[pixel] : 0.0f;  // no "if": that would wait for mask
+        gradients[k] = mask <= 0.0f ? 0.0f : given;
     }
-#pragma unroll
-    for (int b = 0; b < 6; b++) {
-        float points[6];
-        outputs_adjoint(half[b], points);
-#pragma unroll
-        for (int a = 0; a < 6; a++) dm[(6LL * a + b) * stride + i] = points[a];
-    }
+    transform_gradients(gradients, [&](int p, float m) { dm[(long long)p * stride + i] = m; });
 }
 
 // Add rows ROW … and columns COLUMN … of B dv Bt, for one tile, to the corner of `block`.
