@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyunet import nn
+from tinyunet.backends.cuda import fused
 from tinyunet.backends.cuda.launch import Gpu
 from tinyunet.backends.cuda.operations import running_on
 from tinyunet.backends.cuda.pool import Block, Pool
 from tinyunet.backends.cuda.sources import signatures
+from tinyunet.backends.cuda.winograd import tile_counts
 from tinyunet.nn.operation import with_kernels
 from tinyunet.nn.precision import precision as use_precision
 from tinyunet.nn.unet import UNet
@@ -143,22 +145,26 @@ def _products(kernel: str, given: dict[str, Any]) -> tuple[int, tuple[int, ...]]
     elif kernel.startswith("filters_"):
         dy, partial = given["dy"], given["partial"]
         shape = (1, partial.shape[1], partial.shape[2], dy.size // dy.shape[3])
-    elif kernel.startswith("fused_conv_"):  # whole blocks, as they are computed
-        block, chunks = given["u"].shape[3], given["u"].shape[0]
-        tiles = given["images"] * prod(tile_counts(*given["y"].shape[2:]))
-        inner = chunks_of(given["channels"]) * DEPTH
-        shape = (36, chunks // chunks_of(given["channels"]) * block, tiles, inner)
+    elif kernel.startswith("fused_conv_"):
+        shape = _fused_shape(kernel, given["channels"], fused.DEPTH, given["y"], given)
     elif kernel.startswith("fused_gradient_"):
-        block = int(kernel.split("_")[-1])
-        rows = -(-given["out_channels"] // block) * block
-        tiles = given["images"] * prod(tile_counts(*given["dy"].shape[2:]))
-        shape = (36, rows, -(-given["channels"] // IN) * IN, tiles)
+        shape = _fused_shape(kernel, given["channels"], fused.IN, given["dy"], given)
     elif kernel.startswith("direct_"):
         y, x = given["dy" if "gradient" in kernel else "y"], given["x"]
         shape = (1, y.shape[1], y.size // y.shape[1], 9 * x.shape[1])
     else:
         return 0, ()
     return 2 * prod(shape), shape
+
+
+def _fused_shape(
+    kernel: str, channels: int, whole: int, y: np.ndarray, given: dict[str, Any]
+) -> tuple[int, ...]:
+    """Return (36, output channels, tiles, channels): those that whole blocks compute."""
+    block = int(kernel.rpartition("_")[2])
+    tiles = given["images"] * prod(tile_counts(*y.shape[2:]))
+    rows, inner = (-(-n // to) * to for n, to in ((given["out_channels"], block), (channels, whole)))
+    return 36, rows, tiles, inner
 
 
 def count_training_step(

@@ -74,13 +74,13 @@ __device__ inline void put_half(const float sums[3][8][4], int half, float* shar
 // The row of the product that became row `row` of a half.
 __device__ inline int row_of(int row, int half) { return row / 4 * 8 + half + row % 4; }
 
-// Load SIZE x SIZE numbers of a tile's channel from x (N, C, H, W). What lies beyond the map counts
-// as 0, and so does what has mask <= 0 (mask null: no ReLU). Rows of even width are loaded in
-// pairs, half as many loads: of a pair both lie in the map or none does.
+// Load SIZE x SIZE numbers of a tile's channel from x (N, C, H, W); what lies beyond the map counts
+// as 0. Rows of even width are loaded in pairs, half as many loads: of a pair both lie in the map or
+// none does.
 template <int SIZE>
 __device__ inline void load_window(
-    const float* x, const float* mask, const Tile& tile, int pad, int channels, int height,
-    int width, float values[SIZE * SIZE]) {
+    const float* x, const Tile& tile, int pad, int channels, int height, int width,
+    float values[SIZE * SIZE]) {
     const int top = 4 * tile.row - pad, left = 4 * tile.column - pad;
     const bool exists = tile.exists && tile.channel < channels;
     const bool in_pairs = width % 2 == 0 && (unsigned long long)x % 8 == 0;
@@ -103,12 +103,18 @@ __device__ inline void load_window(
         values[k] = pair.x;
         values[k + 1] = pair.y;
     }
-    if (mask == nullptr) return;
+}
+
+// Store the 4x4 numbers of a tile's channel in x (N, C, H, W), those inside.
+__device__ inline void store_window(
+    const float values[16], float* x, const Tile& tile, int channels, int height, int width) {
+    if (!tile.exists || tile.channel >= channels) return;
+    float* map = x + ((long long)tile.image * channels + tile.channel) * height * width;
 #pragma unroll
-    for (int k = 0; k < SIZE * SIZE; k++) {
-        const long long at = corner + k / SIZE * width + k % SIZE;
-        if (is_inside(k) && mask[at] <= 0.0f) values[k] = 0.0f;
-    }
+    for (int a = 0; a < 4; a++)
+        if (4 * tile.row + a < height)
+            store_row(
+                values + 4 * a, map + (long long)(4 * tile.row + a) * width, 4 * tile.column, width);
 }
 
 // u: the filters' points in the order in which blocks want them, (groups of `out` output channels,
@@ -131,11 +137,11 @@ extern "C" __global__ void __launch_bounds__(128) fused_filters(
 }
 
 // y (N, O, H + 2 pad - 2, W + 2 pad - 2) = At m A + bias (null: none), clipped at 0 if `relu`, and
-// pooled if it is not null: see write_outputs. x (N, C, H, W) counts as 0 where mask <= 0.
+// pooled if it is not null: see write_outputs.
 template <int OUT>
 __device__ inline void convolve(
-    const float* x, const float* mask, const float* u, const float* bias, float* y, float* pooled,
-    int images, int channels, int height, int width, int out_channels, int pad, int relu) {
+    const float* x, const float* u, const float* bias, float* y, float* pooled, int images,
+    int channels, int height, int width, int out_channels, int pad, int relu) {
     constexpr int TILES = 512 / OUT, PATCHES = DEPTH * TILES;
     alignas(16) __shared__ float shared[36 * 256];  // a chunk of u and v; in the end half of m
     float *filters = shared, *patches = shared + 36 * DEPTH * OUT;
@@ -150,7 +156,7 @@ __device__ inline void convolve(
     for (int chunk = 0; chunk < chunks; chunk++) {
         if (thread < PATCHES) {
             float d[36];
-            load_window<6>(x, mask, tile, pad, channels, height, width, d);
+            load_window<6>(x, tile, pad, channels, height, width, d);
             transform_patch(d, [&](int p, float v) { patches[p * PATCHES + thread] = v; });
         } else {
             for (int k = thread - PATCHES; k < 9 * DEPTH * OUT; k += THREADS - PATCHES)
@@ -178,31 +184,33 @@ __device__ inline void convolve(
 }
 
 extern "C" __global__ void __launch_bounds__(192, 2) fused_conv_16(
-    const float* x, const float* mask, const float* u, const float* bias, float* y, float* pooled,
-    int images, int channels, int height, int width, int out_channels, int pad, int relu) {
+    const float* x, const float* u, const float* bias, float* y, float* pooled, int images,
+    int channels, int height, int width, int out_channels, int pad, int relu) {
     convolve<16>(
-        x, mask, u, bias, y, pooled, images, channels, height, width, out_channels, pad, relu);
+        x, u, bias, y, pooled, images, channels, height, width, out_channels, pad, relu);
 }
 
 extern "C" __global__ void __launch_bounds__(192, 2) fused_conv_32(
-    const float* x, const float* mask, const float* u, const float* bias, float* y, float* pooled,
-    int images, int channels, int height, int width, int out_channels, int pad, int relu) {
+    const float* x, const float* u, const float* bias, float* y, float* pooled, int images,
+    int channels, int height, int width, int out_channels, int pad, int relu) {
     convolve<32>(
-        x, mask, u, bias, y, pooled, images, channels, height, width, out_channels, pad, relu);
+        x, u, bias, y, pooled, images, channels, height, width, out_channels, pad, relu);
 }
 
-// Each slice's share of du and dbias, for dy (N, O, H - 2, W - 2), which counts as 0 where mask <= 0,
-// and x (N, C, H, W): a row of partial has (36 O C + O) numbers. A block makes OUT x IN sums at each
-// position, over its slice of the tiles, of which a chunk has DEPTH.
+// Each slice's share of du and dbias, for dy (N, O, H - 2, W - 2) and x (N, C, H, W): a row of partial
+// has (36 O C + O) numbers. A block makes OUT x IN sums at each position, over its slice of the
+// tiles, of which a chunk has DEPTH. dy counts as 0 where mask <= 0 (mask null: no ReLU), and goes to
+// `masked` so, if that is not null, for the gradient of x.
 template <int OUT>
 __device__ inline void differentiate(
-    const float* dy, const float* mask, const float* x, float* partial, int images, int channels,
-    int height, int width, int out_channels, int slices) {
+    const float* dy, const float* mask, const float* x, float* partial, float* masked, int images,
+    int channels, int height, int width, int out_channels, int slices) {
     constexpr int ROWS = OUT + GAP, COLUMNS = IN + GAP, HALF = 36 * 256;
     constexpr int ROOM = 36 * DEPTH * (ROWS + COLUMNS);
     alignas(16) __shared__ float shared[ROOM > HALF ? ROOM : HALF];
     float *gradients = shared, *patches = shared + 36 * DEPTH * ROWS;
-    const int tile_rows = (height + 1) / 4, tile_columns = (width + 1) / 4;
+    const int out_height = height - 2, out_width = width - 2;
+    const int tile_rows = (out_height + 3) / 4, tile_columns = (out_width + 3) / 4;
     const int groups = (channels + IN - 1) / IN, out_groups = (out_channels + OUT - 1) / OUT;
     const int first_c = blockIdx.x % groups * IN, first_o = blockIdx.x / groups % out_groups * OUT;
     const int slice = blockIdx.x / groups / out_groups, tiles = images * tile_rows * tile_columns;
@@ -214,13 +222,21 @@ __device__ inline void differentiate(
         Tile tile = tile_of(t + k, first_o + row, images, tile_rows, tile_columns);
         if (row < OUT) {
             float d[16];
-            load_window<4>(dy, mask, tile, 0, out_channels, height - 2, width - 2, d);
+            load_window<4>(dy, tile, 0, out_channels, out_height, out_width, d);
+            if (mask != nullptr) {
+                float signs[16];
+                load_window<4>(mask, tile, 0, out_channels, out_height, out_width, signs);
+#pragma unroll
+                for (int i = 0; i < 16; i++) d[i] = signs[i] <= 0.0f ? 0.0f : d[i];
+            }
+            if (masked != nullptr && first_c == 0)
+                store_window(d, masked, tile, out_channels, out_height, out_width);
             float* place = gradients + k * ROWS + row;
             transform_gradients(d, [&](int p, float m) { place[p * DEPTH * ROWS] = m; });
         } else if (row < OUT + IN) {
             tile.channel = first_c + row - OUT;
             float d[36];
-            load_window<6>(x, nullptr, tile, 0, channels, height, width, d);
+            load_window<6>(x, tile, 0, channels, height, width, d);
             float* place = patches + k * COLUMNS + row - OUT;
             transform_patch(d, [&](int p, float v) { place[p * DEPTH * COLUMNS] = v; });
         }
@@ -251,13 +267,15 @@ __device__ inline void differentiate(
 }
 
 extern "C" __global__ void __launch_bounds__(192, 2) fused_gradient_16(
-    const float* dy, const float* mask, const float* x, float* partial, int images, int channels,
-    int height, int width, int out_channels, int slices) {
-    differentiate<16>(dy, mask, x, partial, images, channels, height, width, out_channels, slices);
+    const float* dy, const float* mask, const float* x, float* partial, float* masked, int images,
+    int channels, int height, int width, int out_channels, int slices) {
+    differentiate<16>(
+        dy, mask, x, partial, masked, images, channels, height, width, out_channels, slices);
 }
 
 extern "C" __global__ void __launch_bounds__(192, 2) fused_gradient_32(
-    const float* dy, const float* mask, const float* x, float* partial, int images, int channels,
-    int height, int width, int out_channels, int slices) {
-    differentiate<32>(dy, mask, x, partial, images, channels, height, width, out_channels, slices);
+    const float* dy, const float* mask, const float* x, float* partial, float* masked, int images,
+    int channels, int height, int width, int out_channels, int slices) {
+    differentiate<32>(
+        dy, mask, x, partial, masked, images, channels, height, width, out_channels, slices);
 }

@@ -26,7 +26,7 @@ def conv3x3(gpu, x, weight, bias, relu):
     """Return y (N, O, H − 2, W − 2), clipped at zero if `relu`, and x, which is kept."""
     y = gpu.empty(len(x), len(weight), x.shape[2] - 2, x.shape[3] - 2)
     x = gpu.contiguous(x)
-    _convolve(gpu, x, None, weight, gpu.contiguous(bias), y, None, relu)
+    _convolve(gpu, x, weight, gpu.contiguous(bias), y, None, relu)
     return y, x
 
 
@@ -36,19 +36,20 @@ def conv3x3_max_pool(gpu, x, weight, bias):
     y = gpu.empty(n, len(weight), h - 2, w - 2)
     pooled = gpu.empty(n, len(weight), h // 2 - 1, w // 2 - 1)
     x = gpu.contiguous(x)
-    _convolve(gpu, x, None, weight, gpu.contiguous(bias), y, pooled, True)
+    _convolve(gpu, x, weight, gpu.contiguous(bias), y, pooled, True)
     return y, pooled, x
 
 
 def conv3x3_backward(gpu, dy, weight, y, x, need_dx=True):
     """Return (dx or None, dweight, dbias) for dy (N, O, H − 2, W − 2)."""
     dy = gpu.contiguous(dy)
-    dweight, dbias = _filter_gradient(gpu, dy, weight.shape, y, x)
+    masked = gpu.empty(*dy.shape) if need_dx and y is not None else None
+    dweight, dbias = _filter_gradient(gpu, dy, weight.shape, y, x, masked)
     if not need_dx:
         return None, dweight, dbias
     # dx[i] = Σ w[a] · dy[i − a]: a convolution of dy, with 2 zeros around it, by the turned filter
     dx = gpu.empty(*x.shape)
-    _convolve(gpu, dy, y, weight, None, dx, None, False)
+    _convolve(gpu, dy if masked is None else masked, weight, None, dx, None, False)
     return dx, dweight, dbias
 
 
@@ -57,7 +58,7 @@ def block_of(out_channels):
     return 16 if out_channels <= 16 else 32
 
 
-def _convolve(gpu, x, mask, weight, bias, y, pooled, relu):
+def _convolve(gpu, x, weight, bias, y, pooled, relu):
     """Fill y, and pooled if it is not None; with turned filters if y is higher than x."""
     n, channels, h, w = x.shape
     out_channels, out_h, out_w = y.shape[1:]
@@ -67,7 +68,7 @@ def _convolve(gpu, x, mask, weight, bias, y, pooled, relu):
     rows, columns = tile_counts(out_h, out_w)
     blocks = -(-out_channels // block) * -(-(n * rows * columns) // (512 // block))
     sizes = (n, channels, h, w, out_channels, pad, int(relu))
-    gpu.launch_blocks(f"fused_conv_{block}", blocks, x, mask, u, bias, y, pooled, *sizes)
+    gpu.launch_blocks(f"fused_conv_{block}", blocks, x, u, bias, y, pooled, *sizes)
 
 
 def _filters(gpu, weight, out_channels, channels, block, turned):
@@ -80,8 +81,11 @@ def _filters(gpu, weight, out_channels, channels, block, turned):
     return u
 
 
-def _filter_gradient(gpu, dy, shape, y, x):
-    """Return dweight (O, C, 3, 3) and dbias (O,): slices of the tiles, then their sum in order."""
+def _filter_gradient(gpu, dy, shape, y, x, masked):
+    """Return dweight (O, C, 3, 3) and dbias (O,): slices of the tiles, then their sum in order.
+
+    Where y > 0 is a mask, `masked`, if it is not None, gets dy with it applied: dx needs it too.
+    """
     n, channels, h, w = x.shape
     out_channels, filters = shape[0], shape[0] * shape[1]
     rows, columns = tile_counts(h - 2, w - 2)
@@ -90,7 +94,8 @@ def _filter_gradient(gpu, dy, shape, y, x):
     slices = slices_of(n * rows * columns, blocks)
     partial = gpu.empty(slices, 36 * filters + out_channels)
     sizes = (n, channels, h, w, out_channels, slices)
-    gpu.launch_blocks(f"fused_gradient_{block}", blocks * slices, dy, y, x, partial, *sizes)
+    arrays = (dy, y, x, partial, masked)
+    gpu.launch_blocks(f"fused_gradient_{block}", blocks * slices, *arrays, *sizes)
     if slices > ROUND:  # in two rounds: one would be as many loads after another as there are slices
         partial = sum_slices(gpu, partial.reshape(ROUND, slices // ROUND, -1))
     sums = sum_slices(gpu, partial)
