@@ -15,6 +15,7 @@ from gpu_resources import compile_with_nvcc
 
 from tinyunet.backends.counts import FLOAT, layers
 from tinyunet.backends.cuda.counting import count_training_step
+from tinyunet.backends.cuda.fused import DEPTH
 from tinyunet.nn.precision import PRECISIONS
 
 # Bytes a second, read and written, that a large copy is said to reach; not measured by us.
@@ -28,7 +29,7 @@ PRODUCTS = {"float32": 50e12, "tf32": 300e12, "bf16": 550e12}  # cuBLAS, large p
 GAP = 1.5e-6  # seconds between two kernels of a graph
 OF_LAYER = 7  # kernels of PyTorch's: y, bias, ReLU; dy of the ReLU, dbias, dx, dweight
 PROCESSORS, CLOCK = 132, 1.7e9  # multiprocessors, each with four schedulers; Hz
-RESIDENT = 2  # blocks of a tensor-core kernel on a multiprocessor, by its registers and memory
+RESIDENT = 2  # blocks of a kernel with products on a multiprocessor, by its registers and memory
 OF_UNITS = 0.62  # of a Hopper card's tensor-core rate mma.sync reaches; all of it needs wgmma
 UNITS = {"tf32": 494e12, "bf16": 989e12}
 OF_ISSUE = 0.75  # of the instructions that could be issued
@@ -36,6 +37,15 @@ OF_ISSUE = 0.75  # of the instructions that could be issued
 # its products want them (bf16, channels last), or Winograd's V and M in shared memory, has none.
 AROUND = ("pack_", "sum_outputs", "sum_filter", "transform_input", "transform_gradient",
           "input_gradient", "inverse_output")  # fmt: skip
+# Instructions that the six warps of a block of fused.cu issue together, from the same listings: for a
+# chunk (a warp's own share of loading and transforming, and four rounds of the loop), and for the rest
+# of the block, with all branches of it.
+FUSED = {
+    "fused_conv_16": (4800, 8300),
+    "fused_conv_32": (4000, 8300),
+    "fused_gradient_16": (3630, 12000),
+    "fused_gradient_32": (5770, 20800),
+}
 # The loops of nvcc 13.0 for sm_90 (nvdisasm): instructions and matrix instructions in a stage.
 LOOPS = {
     "conv_tf32_128": (193, 32),
@@ -53,14 +63,24 @@ def rate_of(launch, precision):
     """Return the operations a second that a launch can reach, by what it is made of."""
     if launch.kernel == "product":  # a block for each 128 × 128, of which a card runs 132 at once
         return PRODUCTS[precision] * min(1.0, launch.blocks / PROCESSORS)
+    waves = launch.blocks / (RESIDENT * PROCESSORS)
+    if launch.kernel in FUSED:
+        chunk, rest = FUSED[launch.kernel]
+        instructions = launch.operations / operations_of_chunk(launch.kernel) * chunk
+        seconds = (instructions + launch.blocks * rest) / (OF_ISSUE * 4 * PROCESSORS * CLOCK)
+        return launch.operations / seconds * waves / -(-waves // 1)
     if launch.kernel not in LOOPS:
         return PRODUCTS["float32"]
     instructions, matrix = LOOPS[launch.kernel]
     kind = "tf32" if "tf32" in launch.kernel else "bf16"
     operations = {"tf32": 2048, "bf16": 4096}[kind] * matrix / instructions
     by_issue = OF_ISSUE * operations * 4 * PROCESSORS * CLOCK
-    waves = launch.blocks / (RESIDENT * PROCESSORS)
     return min(by_issue, OF_UNITS * UNITS[kind]) * waves / -(-waves // 1)
+
+
+def operations_of_chunk(kernel):
+    """Return the operations of a chunk of fused.cu: 512 sums of each position, or 256."""
+    return 2 * 36 * DEPTH * (256 if kernel == "fused_gradient_16" else 512)
 
 
 def seconds_of(launch, precision, card):

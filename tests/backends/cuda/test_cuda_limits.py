@@ -1,6 +1,7 @@
 """No launch of the largest training step goes beyond what a kernel counts with 32 bits.
 
-Base 64, tiles up to 4096, four at a time, in every precision: the step is done on shapes alone.
+Base 64, tiles up to 4096, four at a time, in every precision, and base 32 for the kernels of few
+channels: the step is done on shapes alone.
 """
 
 from math import prod
@@ -34,6 +35,9 @@ PRODUCTS = {
     "sum_filter_slices": [("out_channels", 9, "room")],
     "conv": [("images", "height", "width"), (3, "width", "words"), (9, "words")],
     "filters": [("images", "height", "width"), (3, "width", "words"), (32, "out_words")],
+    "fused_filters": [("channels", "out_channels")],
+    "fused_conv": [("images", "height", "width")],
+    "fused_gradient": [("images", "height", "width"), (36, "channels", "out_channels")],
 }
 # These multiply nothing, or with 64 bits, or what their threads count anyway.
 WITHOUT_PRODUCTS = {
@@ -42,6 +46,7 @@ WITHOUT_PRODUCTS = {
     *("pack_tf32", "pack_filters_tf32", "pack_bf16", "pack_filters_bf16"),
 }
 WINOGRAD = {"transform_input", "inverse_output", "transform_gradient", "input_gradient"}
+FUSED = {"fused_filters", "fused_conv", "fused_gradient"}  # of float32, of few channels
 TENSOR_CORES = {"conv", "filters", "sum_filter_slices", "max_pool_forward"}  # no fused pooling
 PADDING = 2**12  # pixels of a border, threads of a last block, places of a last tile
 
@@ -64,15 +69,15 @@ class NotingGpu(CountingGpu):
         super()._start(source, kernel, blocks, threads, arguments)
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("tf32", "bf16")]
+SLOW = [pytest.param(name, 64, marks=pytest.mark.slow) for name in ("tf32", "bf16")]
 
 
-@pytest.mark.parametrize("precision", ["float32", *SLOW])
-def test_the_largest_step_stays_within_32_bits(precision, monkeypatch):
+@pytest.mark.parametrize(("precision", "base"), [("float32", 64), ("float32", 32), *SLOW])
+def test_the_largest_step_stays_within_32_bits(precision, base, monkeypatch):
     made = []
     monkeypatch.setattr(counting, "CountingGpu", lambda: made.append(NotingGpu()) or made[0])
     size = max(geometry.legal_sizes(5, 4096))
-    count_training_step(size, batch=4, precision=precision)
+    count_training_step(size, base_channels=base, batch=4, precision=precision)
     checked = set()
     for kernel, threads, numbers in made[0].given:
         name = _family(kernel)
@@ -82,11 +87,14 @@ def test_the_largest_step_stays_within_32_bits(precision, monkeypatch):
             checked.add(name)
         if name in WINOGRAD:
             assert threads <= LARGEST, (kernel, threads)
-    assert checked == PRODUCTS.keys() - (TENSOR_CORES if precision == "float32" else WINOGRAD)
+    others = TENSOR_CORES if precision == "float32" else WINOGRAD
+    assert checked == PRODUCTS.keys() - others - (FUSED if base == 64 else set())
 
 
 def _family(kernel):
-    """Return "conv" for "conv_tf32_128", and the names of all other kernels as they are."""
+    """Return a kernel's name without what it is compiled for: "conv" for "conv_tf32_128"."""
+    if kernel.startswith("fused_"):
+        return kernel.removesuffix("_16").removesuffix("_32")
     return kernel.split("_")[0] if kernel.endswith(("_64", "_128")) else kernel
 
 
@@ -97,6 +105,8 @@ def test_every_kernel_is_looked_at():
 
 def test_what_the_kernels_multiply_is_what_is_listed():
     for name, products in PRODUCTS.items():
-        kernel = {"conv": "conv_tf32_64", "filters": "filters_bf16_128"}.get(name, name)
+        compiled = {"conv": "conv_tf32_64", "filters": "filters_bf16_128"}
+        compiled |= {name: f"{name}_32" for name in ("fused_conv", "fused_gradient")}
+        kernel = compiled.get(name, name)
         names = {parameter.name for parameter in signatures()[kernel].parameters}
         assert {f for factors in products for f in factors if isinstance(f, str)} <= names

@@ -133,6 +133,8 @@ def test_only_what_a_kernel_compares_with_null_may_be_null():
         "inverse_output": {"pooled"},
         "transform_gradient": {"y"},
         "direct_filter_gradient": {"y"},
+        **{f"fused_conv_{block}": {"bias", "pooled"} for block in (16, 32)},
+        **{f"fused_gradient_{block}": {"mask", "masked"} for block in (16, 32)},
         "sum_outputs": {"bias"},
         "softmax_loss": {"weights"},
         "pack_tf32": {"y", "sums"},

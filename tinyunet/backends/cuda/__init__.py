@@ -5,6 +5,7 @@
 | `operations.py` | the operations, as kernels compute them |
 | `algorithms.py` | which algorithm computes a convolution |
 | `winograd.py` | Winograd's 3×3 convolution |
+| `fused.py` | the same in one kernel, for few channels on large maps |
 | `direct.py` | 3×3 convolution of few channels |
 | `tensor_cores.py` | 3×3 convolution on tensor cores |
 | `pointwise.py` | 1×1 convolution |

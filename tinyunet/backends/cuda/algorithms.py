@@ -45,8 +45,8 @@ TENSOR = {
 }
 
 
-def choose_algorithm(gpu: Gpu, weight: Array, precision: str) -> Algorithm:
-    """Return the `Algorithm` for weight (O, C, 3, 3) or (O, C, 1, 1) in `precision`.
+def choose_algorithm(gpu: Gpu, x: Array, weight: Array, precision: str) -> Algorithm:
+    """Return the `Algorithm` for x (N, C, H, W), weight (O, C, 3, 3) or (O, C, 1, 1).
 
     Raises ValueError for a GPU without the tensor cores that the precision needs.
     """
@@ -61,4 +61,4 @@ def choose_algorithm(gpu: Gpu, weight: Array, precision: str) -> Algorithm:
         return DIRECT
     if precision != "float32":
         return TENSOR[precision]
-    return FUSED if weight.shape[0] * weight.shape[1] <= fused.MOST_FILTERS else WINOGRAD
+    return FUSED if fused.is_faster(x, weight) else WINOGRAD

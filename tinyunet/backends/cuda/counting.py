@@ -162,9 +162,9 @@ def _fused_shape(
 ) -> tuple[int, ...]:
     """Return (36, output channels, tiles, channels): those that whole blocks compute."""
     block = int(kernel.rpartition("_")[2])
-    tiles = given["images"] * prod(tile_counts(*y.shape[2:]))
-    rows, inner = (-(-n // to) * to for n, to in ((given["out_channels"], block), (channels, whole)))
-    return 36, rows, tiles, inner
+    tiles = int(given["images"]) * prod(tile_counts(*y.shape[2:]))
+    rows = -(-int(given["out_channels"]) // block) * block
+    return 36, rows, tiles, -(-int(channels) // whole) * whole
 
 
 def count_training_step(

@@ -14,12 +14,27 @@ to nn/conv2d.py.
 from tinyunet.backends.cuda.reductions import sum_slices
 from tinyunet.backends.cuda.winograd import tile_counts
 
-MOST_FILTERS = 64 * 64  # O · C: with more, winograd.py's products are faster
+MOST_FILTERS = 32 * 64  # O · C, and
+FEWEST_TILES = 4096  # where this is faster than winograd.py: see is_faster
 DEPTH = 4  # channels of a chunk
 IN = 16  # channels of x that a block of the filters' gradient takes
 AT_ONCE = 264  # blocks that run at the same time: two on each of the 132 multiprocessors of an H100
 SLICE_TILES = 32  # that a slice of the filters' gradient should have at least
 ROUND = 16  # slices that are added up at once
+
+
+def is_faster(x, weight):
+    """Return whether this way is faster than winograd.py, by counts and not measured.
+
+    The 36 numbers of a tile and channel that are not written and read are most of winograd.py's
+    time where channels are few. With many, its products by cuBLAS take longer than that, and here
+    patches would be transformed again for every group of output channels. A block's sums take as
+    long whatever there is to do beside it: a small map has too few blocks to fill a GPU.
+    benchmarks/README.md has the counts.
+    """
+    n, _, h, w = x.shape
+    rows, columns = tile_counts(h - 2, w - 2)
+    return weight.shape[0] * weight.shape[1] <= MOST_FILTERS and n * rows * columns >= FEWEST_TILES
 
 
 def conv3x3(gpu, x, weight, bias, relu):

@@ -139,7 +139,7 @@ def conv2d_relu(gpu, x, weight, bias):
 
 def _convolve(gpu, x, weight, bias, relu):
     _check_filters(x, weight, bias)
-    algorithm = choose_algorithm(gpu, weight, current_precision())
+    algorithm = choose_algorithm(gpu, x, weight, current_precision())
     y, kept = algorithm.forward(gpu, x, weight, bias, relu)
     return y, Saved((x.shape, weight, y if relu else None, kept, algorithm))
 
@@ -150,7 +150,7 @@ def conv2d_relu_max_pool(x, weight, bias):
     The other algorithms have a row's neighbours at hand but not the row below: there it is two
     kernels.
     """
-    algorithm = choose_algorithm(gpu_of(x), weight, current_precision())
+    algorithm = choose_algorithm(gpu_of(x), x, weight, current_precision())
     if algorithm.with_max_pool is not None:
         return _convolve_with_max_pool(x, weight, bias, algorithm)
     y, cache = conv2d_relu(x, weight, bias)
