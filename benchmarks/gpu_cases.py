@@ -156,6 +156,8 @@ CASES = {
     "crop and concat": Case(concatenation, [(2, 3, 17, 9), (2, 2, 14, 6)]),
     "loss": Case(loss, [(2, 3, 37, 21), (2, 37, 21), (2, 37, 21)]),
     "update": Case(update, 3 * [(3, 5), (1,), (2, 4097)]),
+    "conv, fused": Case(convolution, _filters(2, 6, 131, 257, 7)),  # 64 × 64 tiles or more
+    "conv and pooling, fused": Case(pooled_convolution, _filters(1, 5, 258, 258, 17)),
 }
 SMALL = [name for name, case in CASES.items() if max(map(np.prod, case.shapes)) < 10_000]
 

@@ -37,9 +37,10 @@ OF_ISSUE = 0.75  # of the instructions that could be issued
 # its products want them (bf16, channels last), or Winograd's V and M in shared memory, has none.
 AROUND = ("pack_", "sum_outputs", "sum_filter", "transform_input", "transform_gradient",
           "input_gradient", "inverse_output")  # fmt: skip
-# Instructions that the six warps of a block of fused.cu issue together, from the same listings: for a
-# chunk (a warp's own share of loading and transforming, and four rounds of the loop), and for the rest
-# of the block, with all branches of it.
+# Instructions that the six warps of a block of fused.cu issue together, from listings of sm_90 too,
+# on maps of even width. For a chunk: in fused_conv_32 two warps bring patches (473 each), four
+# bring u (70), and all go through the loop (460; 96 products in 113 instructions, four times). For
+# the rest of a block: above all the way back from 36 positions, sixteen times 385.
 FUSED = {
     "fused_conv_16": (4800, 8300),
     "fused_conv_32": (4000, 8300),

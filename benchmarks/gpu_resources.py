@@ -1,8 +1,8 @@
 """What NVIDIA's compiler says of each kernel: registers, stack, spills, shared memory.
 
 No GPU needed: nvcc, if it is on the path, compiles for a card that is named by its compute
-capability. Tests ask through CuPy and NVRTC as well. And what the innermost loop of a tensor-core
-kernel is made of, by nvdisasm (of CUDA, or of the package nvidia-cuda-nvdisasm):
+capability. Tests ask through CuPy and NVRTC as well. And what the innermost loop of a kernel
+with products is made of, by nvdisasm (of CUDA, or of the package nvidia-cuda-nvdisasm):
 
     python benchmarks/gpu_resources.py [--arch 90]
 """
@@ -79,11 +79,14 @@ def find_nvdisasm():
     return found
 
 
-def loops_of(arch):
-    """Return {kernel: (instructions, matrix instructions)} of the tensor cores' innermost loops."""
+def loops_of(arch, sources=TENSOR_SOURCES, product="HMMA"):
+    """Return {kernel: (instructions, of them products)} of the innermost loops of `sources`.
+
+    The products of the tensor cores are "HMMA", those of single float32 numbers "FFMA".
+    """
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in TENSOR_SOURCES:
+        for name in sources:
             path = Path(folder) / name
             path.write_text(source(name), encoding="utf-8")
             target = ["-cubin", f"-arch=sm_{arch}", "-ftz=true"]
@@ -91,15 +94,15 @@ def loops_of(arch):
             subprocess.run(command, check=True)
             command = [find_nvdisasm(), "-c", f"{path}.cubin"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found |= loops_in(done.stdout)
+            found |= loops_in(done.stdout, product)
     return found
 
 
-def loops_in(listing):
+def loops_in(listing, product="HMMA"):
     """Return the same of a listing by nvdisasm.
 
-    A loop goes from a label to a branch back to it. Of those with matrix instructions the shortest
-    counts: the stage that is repeated along k.
+    A loop goes from a label to a branch back to it. Of those with products the shortest counts: the
+    stage that is repeated along k.
     """
     found = {}
     for text in re.split(r"^\.text\.", listing, flags=re.MULTILINE)[1:]:
@@ -113,7 +116,7 @@ def loops_in(listing):
                 body = [
                     one for one in lines[labels[branch[1]] : place + 1] if _INSTRUCTION.match(one)
                 ]
-                loops.append((len(body), sum("HMMA" in one for one in body)))
+                loops.append((len(body), sum(product in one for one in body)))
         loops = [loop for loop in loops if loop[1]]
         if loops:
             found[kernel.rstrip(":")] = min(loops)
@@ -131,7 +134,8 @@ def main():
         print(f"{kernel:24} {of.registers:4} registers, stack {of.stack}, spills {of.spills}")
     if find_nvdisasm() is None:
         sys.exit("nvdisasm is not installed: pip install nvidia-cuda-nvdisasm")
-    for kernel, (instructions, matrix) in loops_of(args.arch).items():
+    loops = loops_of(args.arch) | loops_of(args.arch, ["fused.cu"], "FFMA")
+    for kernel, (instructions, matrix) in loops.items():
         share = instructions / matrix
         print(f"{kernel:24} {instructions:4} instructions for {matrix} products, {share:.1f} each")
 

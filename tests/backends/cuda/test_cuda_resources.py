@@ -97,6 +97,17 @@ def test_a_product_on_tensor_cores_costs_no_more_instructions():
         assert found[kernel][0] <= 1.05 * instructions, kernel
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(NO_DISASSEMBLER, reason="nvcc and nvdisasm are not both installed")
+def test_the_loop_of_the_fused_kernels_is_made_of_products():
+    """Of which gpu_count.py's numbers for a chunk count four rounds, or two."""
+    found = gpu_resources.loops_of(90, ["fused.cu"], "FFMA")
+    assert set(found) == set(gpu_count.FUSED)
+    for kernel, (instructions, products) in found.items():
+        assert products == 96, kernel
+        assert instructions <= 1.05 * 113, kernel
+
+
 LISTING = """
 .text.conv_one:
 .L_x_0:

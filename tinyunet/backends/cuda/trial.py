@@ -79,7 +79,7 @@ def run_float32(gpu: Gpu, _: str) -> None:
     image, bias = _numbers(gpu, 1, 1, 8, 8), _numbers(gpu, 6)
     x = _there_and_back(gpu, DIRECT, image, _numbers(gpu, 6, 1, 3, 3), bias)  # (1, 6, 6, 6)
     weight = _numbers(gpu, 6, 6, 3, 3)
-    for algorithm in (FUSED, WINOGRAD):
+    for algorithm in (WINOGRAD, FUSED):
         _there_and_back(gpu, algorithm, x, weight, bias)
         y, pooled, _ = algorithm.with_max_pool(gpu, x, weight, bias)
     _there_and_back(gpu, FUSED, x, _numbers(gpu, 20, 6, 3, 3), _numbers(gpu, 20))
