@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 
 from tinyunet.arrays import gpu_problem, select_device, to_numpy
 from tinyunet.backends.cuda import operations, trial
-from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.backends.cuda.errors import KernelError
 from tinyunet.nn.precision import PRECISIONS
 from tinyunet.nn.precision import precision as use_precision
 

@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 
 from tinyunet.arrays import cupy
-from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.backends.cuda.errors import KernelError
 
 GUARD = 512  # bytes before and behind each array; keeps CUDA's alignment
 FILL = 0xFF  # of each byte of new memory: as a float32, NaN

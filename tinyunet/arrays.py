@@ -125,7 +125,7 @@ def on_device_of(x: Array | None) -> AbstractContextManager[Any]:
     Parameters
     ----------
     x : Array or None
-        NumPy's or CuPy's; None stands for no array at all.
+        NumPy's or CuPy's; None stands for no array.
 
     Returns
     -------
@@ -195,15 +195,18 @@ def as_real(value: Any, name: str) -> Array:
     return array
 
 
-def out_of_gpu_memory() -> tuple[type[Exception], ...]:
-    """Return the exceptions that mean that the GPU's memory is full, for an `except` clause.
+def gpu_errors() -> tuple[type[Exception], ...]:
+    """Return what CuPy raises where a GPU fails or is full, for an `except` clause.
 
     Returns
     -------
     tuple of type
-        Empty without CuPy.
+        Empty without CuPy. The error of a full GPU is a MemoryError, too.
     """
-    return () if cupy is None else (cupy.cuda.memory.OutOfMemoryError,)
+    if cupy is None:
+        return ()
+    cuda = cupy.cuda
+    return cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError, cuda.memory.OutOfMemoryError
 
 
 def nccl_group(size: int, rank: int) -> Any:
@@ -292,7 +295,6 @@ def select_device(device: "str | Device" = "auto") -> Device:
 
 
 def _gpu(index: int) -> Device:
-    count = cupy.cuda.runtime.getDeviceCount()
-    if index >= count:
+    if index >= (count := cupy.cuda.runtime.getDeviceCount()):
         raise ValueError(f"device 'gpu:{index}' does not exist: this machine has {count} GPU(s)")
     return Device(f"gpu:{index}", cupy, index)

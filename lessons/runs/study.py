@@ -13,7 +13,8 @@ the width of the last rows by those on 20 to 23. The rows "in PyTorch" are train
 
     python benchmarks/train_torch.py IMAGES LABELS --out RUNS/all-in_PyTorch-0 --seed 0 OPTIONS
 
-and so on, with what COMMON says as OPTIONS, on stacks that end with slice 19, and `--val 16:20`.
+and so on, with what the job of the same name without "in PyTorch" says as OPTIONS, on stacks that
+end with slice 19, and `--val 16:20`.
 """
 
 import argparse
@@ -61,7 +62,7 @@ WIDE = "base 32, 8000 steps, 20 slices"
 UNBALANCED = "base 16, 12000 steps, classes not balanced"
 LONGEST = "0.99, base 16, 16000 steps"
 # Scored over the eight symmetries, too:
-AVERAGED = ("all", "0.99", LONGEST, HEADLINE, UNBALANCED, BEST, WIDE)
+AVERAGED = ("all", "0.99", LONGEST, HEADLINE, f"{HEADLINE}, in PyTorch", UNBALANCED, BEST, WIDE)
 MAP = (
     ("no weight map", {"weight_map": False}),
     ("classes balanced, no borders", {"w0": 0.0}),
@@ -92,9 +93,12 @@ JOBS = (
     Job("sees three slices", {}, neighbours=True),
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
+    Job("base 16, no weight map", {"base_channels": 16, "weight_map": False}),
+    Job("base 16, no elastic", {"base_channels": 16, "elastic": False}),
     Job("five levels", {"depth": 5}),
     Job("all, in PyTorch", {}, is_peer=True),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
+    Job(f"{HEADLINE}, in PyTorch", {}, is_peer=True),
     Job(UNBALANCED, LONG | {"steps": 12_000, "decay": 0.5, "balance": False}, seeds=(0,)),
     Job(BEST, LONG | {"steps": 16_000, "decay": 0.5}, 20),  # 16 to 19 are not left out here
     Job(WIDE, {"base_channels": 32, "steps": 8000, "decay": 0.5}, 20, seeds=(0,)),

@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         MemoryError,
         DivergedError,
         ImportError,
-        *_kernel_errors(),  # type: ignore[misc]
+        *_gpu_errors(),  # type: ignore[misc]
     ) as error:
         return _report(error)
     except KeyboardInterrupt:
@@ -133,13 +133,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 143
 
 
-def _kernel_errors() -> tuple[type[BaseException], ...]:
-    """The errors of the kernels, if there are kernels: all works without that folder, too."""
-    if find_spec("tinyunet.backends") is None:
-        return ()
-    from tinyunet.backends.cuda.launch import KernelError
+def _gpu_errors() -> tuple[type[BaseException], ...]:
+    """CUDA's errors, and those of the kernels if there are kernels: all works without these."""
+    from tinyunet.arrays import gpu_errors
 
-    return (KernelError,)
+    if find_spec("tinyunet.backends") is None:
+        return gpu_errors()
+    from tinyunet.backends.cuda.errors import KernelError
+
+    return (KernelError, *gpu_errors())
 
 
 class Terminated(BaseException):
@@ -201,6 +203,7 @@ def _write_what_the_streams_can() -> None:
 
 def _report(error: BaseException) -> int:
     from tinyunet._files import printable
+    from tinyunet.arrays import gpu_errors
 
     if isinstance(error, BrokenPipeError):  # the reader of our output left, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -210,5 +213,7 @@ def _report(error: BaseException) -> int:
         message = f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         message = f"out of memory: {message}; a smaller --tile needs less"
+    elif isinstance(error, gpu_errors()):
+        message = f"the GPU stopped: {message}; with --backend plain CuPy's own operations compute"
     print(f"tinyunet: error: {message}", file=sys.stderr)
     return 2

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 
 from tinyunet.arrays import select_device, to_numpy
 from tinyunet.backends.cuda import cublas as gpu_cublas
-from tinyunet.backends.cuda.launch import CupyGpu, KernelError
+from tinyunet.backends.cuda.errors import KernelError
+from tinyunet.backends.cuda.launch import CupyGpu
 
 pytestmark = on_gpu
 

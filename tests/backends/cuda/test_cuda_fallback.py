@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from gpu import on_gpu
 from numpy.testing import assert_allclose
 from runs import tiny, tiny_dataset
 
-from tinyunet import nn
-from tinyunet.arrays import out_of_gpu_memory, select_device, to_numpy
-from tinyunet.backends.cuda import launch, operations, report, sources, trial
-from tinyunet.backends.cuda.launch import CupyGpu, KernelError
+from tinyunet import cli, nn
+from tinyunet.arrays import select_device, to_numpy
+from tinyunet.backends.cuda import launch, memory, operations, report, sources, trial
+from tinyunet.backends.cuda.errors import KernelError, is_out_of_memory
+from tinyunet.backends.cuda.launch import CupyGpu
 from tinyunet.nn.operation import find_implementation, plain
 from tinyunet.nn.precision import precision as use_precision
 from tinyunet.training.log import read_log
@@ -136,7 +138,7 @@ def test_a_full_card_is_no_fault_of_a_kernel(gpu, arguments):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(out_of_gpu_memory()):
+            with pytest.raises(gpu.xp.cuda.memory.OutOfMemoryError):
                 nn.conv2d_relu(*arguments)
         (line, *_) = report.describe_gpus()
     finally:
@@ -145,6 +147,28 @@ def test_a_full_card_is_no_fault_of_a_kernel(gpu, arguments):
     assert gpu.problems == {}
     y, _ = nn.conv2d_relu(*arguments)
     assert gpu.problems == {"float32": None}
+    assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA_ERROR_OUT_OF_MEMORY: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"]
+)
+def test_no_room_for_the_kernels_or_cublas_is_no_fault_of_theirs(gpu, arguments, monkeypatch, said):
+    def find_no_room(*_):
+        raise RuntimeError(said)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CupyGpu, "compile", find_no_room)
+        with pytest.raises(RuntimeError, match=f"^{said}$") as found:
+            nn.conv2d_relu(*arguments)
+        assert is_out_of_memory(found.value)
+        with (
+            pytest.raises(MemoryError, match="would fit$"),
+            memory.explained(8e9, 572, 5, 16, 1, 2),
+        ):
+            nn.conv2d_relu(*arguments)
+    assert gpu.problems == {}
+    y, _ = nn.conv2d_relu(*arguments)
     assert_allclose(to_numpy(y), _exact(arguments), atol=1e-4)
 
 
@@ -158,6 +182,19 @@ def test_a_device_that_is_dead_is_an_error(gpu, monkeypatch):
         trial.is_usable(gpu, "float32")
     (line, *_) = report.describe_gpus()
     assert ": nothing, because cudaErrorIllegalAddress: an illegal memory access; nothing " in line
+
+
+def test_the_command_line_says_what_stopped_the_gpu(gpu, monkeypatch, capsys):
+    def stop(_):
+        raise gpu.xp.cuda.runtime.CUDARuntimeError(700)
+
+    asked = SimpleNamespace(command="info", run=stop)
+    parser = SimpleNamespace(parse_args=lambda _: asked)
+    monkeypatch.setattr(cli, "build_parser", lambda: parser)
+    assert cli.main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tinyunet: error: the GPU stopped: cudaErrorIllegalAddress: ")
+    assert line.endswith("; with --backend plain CuPy's own operations compute")
 
 
 def test_plain_is_plain(gpu, arguments):

@@ -10,7 +10,7 @@ class _Full(Exception):
 
 
 def test_out_of_gpu_memory_names_the_tile_that_would_fit(monkeypatch):
-    monkeypatch.setattr(gpu_memory, "out_of_gpu_memory", lambda: (_Full,))
+    monkeypatch.setattr(gpu_memory, "is_out_of_memory", lambda e: isinstance(e, _Full))
     fitting = gpu_memory.largest_tile(2e8, 5, 16, 1, 2, at_most=1499)
     expected = f"tile 1500.* and 0.2 GB are free; a tile of {fitting} would fit"
     with pytest.raises(MemoryError, match=expected), gpu_memory.explained(2e8, 1500, 5, 16, 1, 2):

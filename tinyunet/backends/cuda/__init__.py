@@ -13,6 +13,7 @@
 | `reductions.py` | sums in a fixed order |
 | `launch.py` | starting kernels, arguments checked |
 | `trial.py` | every kernel once, before the first work |
+| `errors.py` | what the errors of a GPU mean |
 | `cublas.py` | matrix products |
 | `graph_step.py` | a training step as a CUDA graph |
 | `drawn.py` | drop-out's numbers for a recorded step |

@@ -46,7 +46,7 @@ TENSOR = {
 
 
 def choose_algorithm(gpu: Gpu, x: Array, weight: Array, precision: str) -> Algorithm:
-    """Return the `Algorithm` for x (N, C, H, W), weight (O, C, 3, 3) or (O, C, 1, 1).
+    """Return the `Algorithm` for x (N, C, H, W) and weight (O, C, 3, 3) or (O, C, 1, 1).
 
     Raises ValueError for a GPU without the tensor cores that the precision needs.
     """

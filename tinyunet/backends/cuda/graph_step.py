@@ -27,7 +27,7 @@ from tinyunet.arrays import Array
 from tinyunet.backends.cuda import operations as gpu
 from tinyunet.backends.cuda.cublas import WORKSPACE
 from tinyunet.backends.cuda.drawn import DrawnAhead, drawing_from
-from tinyunet.backends.cuda.launch import KernelError
+from tinyunet.backends.cuda.errors import KernelError
 from tinyunet.nn.architecture import level_sizes
 from tinyunet.nn.operation import is_plain
 from tinyunet.nn.sgd import SGD

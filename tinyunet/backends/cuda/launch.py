@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
-from tinyunet.arrays import out_of_gpu_memory
 from tinyunet.backends.cuda.cublas import Cublas
+from tinyunet.backends.cuda.errors import KernelError, is_out_of_memory
 from tinyunet.backends.cuda.sources import signatures, source
 
 # Beside these CuPy passes -ftz=true: numbers below 1.2e-38 become 0. Tests that compile for a GPU
@@ -145,10 +145,6 @@ def _op_shape(x, transpose):
     return (batch, columns, rows) if transpose else (batch, rows, columns)
 
 
-class KernelError(RuntimeError):
-    """A kernel that did not compile, or that CUDA did not start; the message names it."""
-
-
 class CupyGpu(Gpu):
     """A real device, number `index`: kernels compiled by NVRTC on first use, products by cuBLAS.
 
@@ -222,8 +218,8 @@ class CupyGpu(Gpu):
             yield
             if self._is_blocking:
                 self.synchronize()
-        except out_of_gpu_memory():
-            raise  # no fault of the kernel; memory.py says what would fit
         except Exception as error:  # CUDA, cuBLAS and the compiler each have their own
+            if is_out_of_memory(error):
+                raise  # no fault of the kernel; memory.py says what would fit
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise KernelError(f"{what} failed: {lines[0]}") from error

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tinyunet import geometry
-from tinyunet.arrays import out_of_gpu_memory
 from tinyunet.backends.cuda.counting import count_training_step
 from tinyunet.backends.cuda.cublas import WORKSPACE
+from tinyunet.backends.cuda.errors import is_out_of_memory
 from tinyunet.nn.architecture import unet_layers
 from tinyunet.nn.operation import is_plain
 from tinyunet.nn.precision import current_precision
@@ -83,5 +83,7 @@ def explained(free_bytes: float, size: int, *architecture: int) -> Iterator[None
     """Within the block, a GPU's "out of memory" becomes a MemoryError with the message above."""
     try:
         yield
-    except out_of_gpu_memory() as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise MemoryError(out_of_memory_message(size, free_bytes, *architecture)) from error

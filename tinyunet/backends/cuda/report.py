@@ -3,9 +3,10 @@
 Lesson: lessons/15-fast-on-a-gpu.md.
 """
 
-from tinyunet.arrays import gpu_problem, out_of_gpu_memory, select_device
+from tinyunet.arrays import gpu_problem, select_device
 from tinyunet.backends.cuda.algorithms import TENSOR_CORES
-from tinyunet.backends.cuda.launch import CupyGpu, KernelError
+from tinyunet.backends.cuda.errors import KernelError, is_out_of_memory
+from tinyunet.backends.cuda.launch import CupyGpu
 from tinyunet.backends.cuda.trial import find_problem
 from tinyunet.nn.operation import is_plain
 from tinyunet.nn.precision import PRECISIONS
@@ -41,10 +42,11 @@ def _path(gpu: CupyGpu, capability: int) -> str:
     """Return what computes on `gpu`: kernels, in which precisions, plain CuPy or nothing; why."""
     if is_plain():
         return "plain CuPy operations, as asked for (TINYUNET_BACKEND or --backend)"
-    failures: tuple[type[Exception], ...] = (KernelError, *out_of_gpu_memory())
     try:
         problems = {precision: find_problem(gpu, precision) for precision in PRECISIONS}
-    except failures as error:
+    except Exception as error:
+        if not (isinstance(error, KernelError) or is_out_of_memory(error)):
+            raise
         return f"nothing, because {error}"
     if problems["float32"] is not None:
         return f"plain CuPy operations, because {problems['float32']}"

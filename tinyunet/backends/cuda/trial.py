@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from tinyunet.arrays import Array, out_of_gpu_memory
+from tinyunet.arrays import Array
 from tinyunet.backends.cuda import layers
 from tinyunet.backends.cuda.algorithms import (
     DIRECT,
@@ -20,7 +20,8 @@ from tinyunet.backends.cuda.algorithms import (
     WINOGRAD,
     Algorithm,
 )
-from tinyunet.backends.cuda.launch import CupyGpu, Gpu, KernelError
+from tinyunet.backends.cuda.errors import KernelError, is_out_of_memory
+from tinyunet.backends.cuda.launch import CupyGpu, Gpu
 
 PLAIN = "the operations' plain texts compute instead, by CuPy (TINYUNET_BACKEND=plain asks for it)"
 
@@ -29,7 +30,7 @@ def is_usable(gpu: CupyGpu, precision: str) -> bool:
     """Return whether the kernels of `precision` run on `gpu`; tries them the first time.
 
     Raises KernelError if a kernel did such harm that nothing runs on the device any more, and
-    CuPy's OutOfMemoryError if there is no room for a trial: that says nothing of the kernels.
+    what says so if there is no room on it for a trial: that tells nothing of the kernels.
     """
     if precision not in gpu.problems:
         problem = gpu.problems[precision] = find_problem(gpu, precision)
@@ -46,9 +47,9 @@ def find_problem(gpu: CupyGpu, precision: str) -> str | None:
     try:
         with gpu.current(), gpu.blocking():
             run(gpu, precision)
-    except out_of_gpu_memory():
-        raise
     except Exception as error:  # of the compiler, of CUDA, of a library that is not there
+        if is_out_of_memory(error):
+            raise
         problem = str(error).strip().splitlines()[0]
         try:
             gpu.synchronize()
