@@ -137,6 +137,7 @@ def _moved_besides(kernel: str, arguments: list[Any], arrays: list[np.ndarray]) 
 
 def _products(kernel: str, given: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
     """Return the operations of a kernel that multiplies matrices, and their shape."""
+    shape: tuple[int, ...]
     if kernel.startswith("conv_"):
         y, filters = given["y"], given["filters"]
         pixels = y.size // y.shape[1]

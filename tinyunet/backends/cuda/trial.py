@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from tinyunet.arrays import Array
-from tinyunet.backends.cuda import layers
+from tinyunet.backends.cuda import fused, layers, winograd
 from tinyunet.backends.cuda.algorithms import (
     DIRECT,
     FUSED,
@@ -80,9 +80,9 @@ def run_float32(gpu: Gpu, _: str) -> None:
     image, bias = _numbers(gpu, 1, 1, 8, 8), _numbers(gpu, 6)
     x = _there_and_back(gpu, DIRECT, image, _numbers(gpu, 6, 1, 3, 3), bias)  # (1, 6, 6, 6)
     weight = _numbers(gpu, 6, 6, 3, 3)
-    for algorithm in (WINOGRAD, FUSED):
+    for algorithm, ways in ((WINOGRAD, winograd), (FUSED, fused)):
         _there_and_back(gpu, algorithm, x, weight, bias)
-        y, pooled, _ = algorithm.with_max_pool(gpu, x, weight, bias)
+        y, pooled, _ = ways.conv3x3_max_pool(gpu, x, weight, bias)
     _there_and_back(gpu, FUSED, x, _numbers(gpu, 20, 6, 3, 3), _numbers(gpu, 20))
     layers.max_pool2d_backward(gpu, pooled, layers.max_pool2d(gpu, y)[1], None)
     up_weight = _numbers(gpu, 6, 3, 2, 2)
