@@ -29,20 +29,21 @@ __device__ inline Share share_of() {
     return {(int)threadIdx.x / 16 * 3, row, column, thread / ENOUGH};
 }
 
-// sums += left' right for one chunk: left (36, DEPTH, ROWS + gap) and right (36, DEPTH, COLUMNS +
-// gap) lie in shared memory. Nine loads of 16 bytes serve 96 multiplications.
-template <int ROWS, int COLUMNS, int gap>
+// sums += left' right for one chunk: left (36, DEPTH, ROWS + SPARE) and right (36, DEPTH, COLUMNS +
+// SPARE) lie in shared memory. Nine loads of 16 bytes serve 96 multiplications; the eight threads
+// that are served at a time read the same numbers or neighbours, from different banks.
+template <int ROWS, int COLUMNS, int SPARE>
 __device__ inline void multiply(const float* left, const float* right, float sums[3][8][4]) {
     constexpr int PARTS = 512 / (ROWS * COLUMNS);
     const Share share = share_of<ROWS, COLUMNS>();
-#pragma unroll 1
+#pragma unroll 1  // else the compiler loads further ahead than there are registers for
     for (int k = share.part; k < DEPTH; k += PARTS)
 #pragma unroll
         for (int p = 0; p < 3; p++) {
             const int at = (share.position + p) * DEPTH + k;
-            const float* rows = left + at * (ROWS + gap) + share.row;
+            const float* rows = left + at * (ROWS + SPARE) + share.row;
             const float4 low = *(const float4*)rows, high = *(const float4*)(rows + 4);
-            const float4 b = *(const float4*)(right + at * (COLUMNS + gap) + share.column);
+            const float4 b = *(const float4*)(right + at * (COLUMNS + SPARE) + share.column);
             const float a[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
             for (int r = 0; r < 8; r++) {
