@@ -111,9 +111,7 @@ def _filter_gradient(gpu, dy, shape, y, x, masked):
     sizes = (n, channels, h, w, out_channels, slices)
     arrays = (dy, y, x, partial, masked)
     gpu.launch_blocks(f"fused_gradient_{block}", blocks * slices, *arrays, *sizes)
-    if (
-        slices > ROUND
-    ):  # in two rounds: one would be as many loads after another as there are slices
+    if slices > ROUND:  # in two rounds: a thread's loads, one after another, are as many as slices
         partial = sum_slices(gpu, partial.reshape(ROUND, slices // ROUND, -1))
     sums = sum_slices(gpu, partial)
     dweight = gpu.empty(*shape)
