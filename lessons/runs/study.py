@@ -94,7 +94,7 @@ JOBS = (
     Job("base 4", {"base_channels": 4}),
     Job("base 16", {"base_channels": 16}),
     Job("base 32", {"base_channels": 32}, seeds=(0,)),
-    Job("base 64", {"base_channels": 64}, seeds=(0,)),
+    Job("base 64, 1000 steps", {"base_channels": 64, "steps": 1000}, seeds=(0,)),
     Job("base 16, no weight map", {"base_channels": 16, "weight_map": False}),
     Job("base 16, no elastic", {"base_channels": 16, "elastic": False}),
     Job("five levels", {"depth": 5}),
