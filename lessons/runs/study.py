@@ -99,6 +99,7 @@ JOBS = (
     Job("base 16, no elastic", {"base_channels": 16, "elastic": False}),
     Job("five levels", {"depth": 5}),
     Job("all, in PyTorch", {}, is_peer=True),
+    Job("base 16, in PyTorch", {}, is_peer=True),
     Job(HEADLINE, LONG | {"steps": 12_000, "decay": 0.5}),
     Job(f"{HEADLINE}, in PyTorch", {}, is_peer=True),
     Job(UNBALANCED, LONG | {"steps": 12_000, "decay": 0.5, "balance": False}, seeds=(0,)),
