@@ -5,7 +5,7 @@ import pytest
 from tinyunet.backends.cuda import memory as gpu_memory
 
 
-class _Full(Exception):
+class _Full(MemoryError):
     """Stands in for CuPy's OutOfMemoryError."""
 
 

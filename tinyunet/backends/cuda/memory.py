@@ -83,7 +83,7 @@ def explained(free_bytes: float, size: int, *architecture: int) -> Iterator[None
     """Within the block, a GPU's "out of memory" becomes a MemoryError with the message above."""
     try:
         yield
-    except Exception as error:
+    except (RuntimeError, MemoryError) as error:  # CUDA's and cuBLAS's; a full pool of CuPy's
         if not is_out_of_memory(error):
             raise
         raise MemoryError(out_of_memory_message(size, free_bytes, *architecture)) from error

@@ -44,7 +44,7 @@ def _path(gpu: CupyGpu, capability: int) -> str:
         return "plain CuPy operations, as asked for (TINYUNET_BACKEND or --backend)"
     try:
         problems = {precision: find_problem(gpu, precision) for precision in PRECISIONS}
-    except Exception as error:
+    except (RuntimeError, MemoryError) as error:  # KernelError, CUDA's own; a full pool of CuPy's
         if not (isinstance(error, KernelError) or is_out_of_memory(error)):
             raise
         return f"nothing, because {error}"

@@ -30,7 +30,7 @@ def is_usable(gpu: CupyGpu, precision: str) -> bool:
     """Return whether the kernels of `precision` run on `gpu`; tries them the first time.
 
     Raises KernelError if a kernel did such harm that nothing runs on the device any more, and
-    what says so if there is no room on it for a trial: that tells nothing of the kernels.
+    the error of a full card where there is no room for a trial: it tells nothing of the kernels.
     """
     if precision not in gpu.problems:
         problem = gpu.problems[precision] = find_problem(gpu, precision)
