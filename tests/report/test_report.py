@@ -13,7 +13,7 @@ from runs import snapshot, tiny, tiny_dataset
 from tinyunet.inference.postprocess import probabilities_to_cells
 from tinyunet.inference.predict import predict_tiled
 from tinyunet.metrics import seg
-from tinyunet.report import Display, score_held_out, write_report
+from tinyunet.report import Display, held_out, page, score_and_report, score_held_out, write_report
 from tinyunet.report import display as showing
 from tinyunet.report.display import learning_pictures
 from tinyunet.report.held_out import read_scores
@@ -147,6 +147,63 @@ def test_objects_are_scored_as_objects(tmp_path):
         )
         assert row["seg"] == pytest.approx(seg([dataset.labels[4]], [cells]))
     assert "<th>SEG</th>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_held_out_slices_without_an_object_are_scored_by_the_f_score(tmp_path):
+    dataset = tiny_dataset(count=5)
+    dataset.kind = "instances"
+    dataset.labels[4][...] = 0
+    run = tmp_path / "run"
+    trained(run, dataset, val=(4, 5))
+    scores, recipe = read_scores(run), read_recipe(run)
+    assert all("seg" not in row for row in scores["thresholds"])
+    assert recipe.threshold == scores["threshold"]
+    assert recipe.chosen == "best F-score on 1 held-out slice"
+    assert recipe.objects
+    assert (run / "held-out.png").exists()
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert "<th>F-score</th>" in text
+    assert "SEG" not in text
+
+
+def test_a_held_out_slice_without_an_object_leaves_seg_to_the_others(tmp_path):
+    dataset = tiny_dataset(count=5)
+    dataset.kind = "instances"
+    dataset.labels[4][...] = 0
+    trained(tmp_path / "run", dataset, val=(3, 5))
+    assert all("seg" in row for row in read_scores(tmp_path / "run")["thresholds"])
+    assert read_recipe(tmp_path / "run").chosen == "best SEG on 2 held-out slices"
+
+
+def test_cells_that_run_on_into_pixels_without_ground_truth_are_scored_where_it_is(
+    tmp_path, monkeypatch
+):
+    dataset = tiny_dataset(count=4)
+    dataset.kind = "instances"
+    dataset.labels[3][...] = 0
+    dataset.labels[3][8:20, 5:17] = 4
+    dataset.labels[3][8:20, 17:29] = 9  # what stands where nothing is known does not matter
+    dataset.valid[3] = np.broadcast_to(np.arange(34) < 17, (30, 34))
+    plan = trained(tmp_path / "run", dataset, val=(3, 4))
+    answer = np.zeros((2, 30, 34), np.float32)
+    answer[1, 8:20, 5:29] = 1
+    monkeypatch.setattr(held_out, "predict_tiled", lambda *_, **__: answer)
+    scores = score_held_out(tmp_path / "run", plan)
+    assert [row["seg"] for row in scores["thresholds"]] == [1.0] * 9
+
+
+def test_a_training_is_reported_where_scoring_fails(tmp_path, monkeypatch):
+    plan = make_plan(tiny_dataset(), tiny(steps=1), "cpu")
+    with RunFolder(tmp_path / "run") as run:
+        result = run_plan(plan, run)
+
+    def fails(*_):
+        raise ValueError("no scores today")
+
+    monkeypatch.setattr(page, "score_held_out", fails)
+    with pytest.raises(ValueError, match="^no scores today$"):
+        score_and_report(tmp_path / "run", plan, result)
+    assert "scoring failed" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_several_classes_and_unknown_pixels(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from tinyunet.api.inputs import FileName, Images, as_dataset
 from tinyunet.arrays import Device
 from tinyunet.images import Dataset
-from tinyunet.report import Display, score_held_out, write_report
+from tinyunet.report import Display, score_and_report
 from tinyunet.training.held_out import Share, held_out_range
 from tinyunet.training.loop import run_plan
 from tinyunet.training.observer import TrainingResult
@@ -92,9 +92,7 @@ def train(
         plan = make_plan(dataset, checked, device)
         with Display(plan, folder.path, progress, seconds) as display:
             result = run_plan(plan, folder, display, seconds)
-        if result.interrupted is None and result.best is not None:
-            score_held_out(folder.path, plan)
-        write_report(folder.path)
+        score_and_report(folder.path, plan, result)
         return result
 
 

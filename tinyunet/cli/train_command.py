@@ -272,7 +272,7 @@ def _read(arguments: argparse.Namespace) -> Dataset:
 def _lead(arguments: argparse.Namespace, device: Device, ranks: Ranks) -> TrainingResult:
     """Train as rank 0, which may be the only one: it alone writes and speaks."""
     from tinyunet.cli.training import Watch, announce, command_line
-    from tinyunet.report import score_held_out, write_report
+    from tinyunet.report import score_and_report
     from tinyunet.training.loop import run_plan
     from tinyunet.training.plan import make_plan
     from tinyunet.training.run_folder import RunFolder
@@ -286,9 +286,7 @@ def _lead(arguments: argparse.Namespace, device: Device, ranks: Ranks) -> Traini
         command = command_line(arguments.argv)
         with Watch(plan, folder.path) as watch:
             result = run_plan(plan, folder, watch, command=command, ranks=ranks)
-        if result.interrupted is None and result.best is not None:
-            score_held_out(folder.path, plan, bar=True)
-        write_report(folder.path)
+        score_and_report(folder.path, plan, result, bar=True)
     return result
 
 

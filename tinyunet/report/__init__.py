@@ -7,6 +7,6 @@ Lesson: lessons/11-training.md.
 
 from tinyunet.report.display import Display
 from tinyunet.report.held_out import score_held_out
-from tinyunet.report.page import write_report
+from tinyunet.report.page import score_and_report, write_report
 
-__all__ = ["Display", "score_held_out", "write_report"]
+__all__ = ["Display", "score_and_report", "score_held_out", "write_report"]

@@ -67,7 +67,7 @@ def score_held_out(folder: Path, plan: Plan, bar: bool = False) -> dict[str, Any
     if data.n_classes == 2:
         rows = [_at_threshold(data, answers, t, plan) for t in THRESHOLDS]
         scores["thresholds"], scores["threshold"] = rows, best_row(rows)["threshold"]
-        _keep_threshold(Path(folder), data, scores["threshold"], plan)
+        _keep_threshold(Path(folder), data, rows, plan)
     else:
         scores["classes"] = [_of_class(data, answers, k) for k in range(data.n_classes)]
     write_json(Path(folder) / "scores.json", scores)
@@ -88,17 +88,18 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
     dict
         The best row; of equal ones that nearest to 0.5.
     """
-    key = "seg" if "seg" in rows[0] else "f_score"
+    key = "seg" if "seg" in rows[0] else "f_score"  # no objects held out, no SEG
     return max(rows, key=lambda row: (row[key], -abs(row["threshold"] - 0.5)))
 
 
-def _keep_threshold(folder: Path, data: Dataset, threshold: float, plan: Plan) -> None:
-    """Let `predict` use the threshold by default."""
+def _keep_threshold(folder: Path, data: Dataset, rows: list[dict[str, float]], plan: Plan) -> None:
+    """Let `predict` use the best threshold by default."""
     objects = data.kind == "instances"
-    settings = {"threshold": threshold, "min_size": SMALLEST_CELL}
+    settings = {"threshold": best_row(rows)["threshold"], "min_size": SMALLEST_CELL}
     if objects:
         settings["border"] = plan.settings.border
-    chosen = f"best {'SEG' if objects else 'F-score'} on {plural(len(data), 'held-out slice')}"
+    score = "SEG" if "seg" in rows[0] else "F-score"
+    chosen = f"best {score} on {plural(len(data), 'held-out slice')}"
     found = {"settings": settings, "objects": objects, "chosen": chosen}
     write_recipe(folder, Recipe.from_dict(found))
 
@@ -164,16 +165,22 @@ def _at_threshold(
     hits, said, true, pixels = _counts(data, masks, 1)
     row = {"threshold": threshold, "pixel_error_rate": (said + true - 2 * hits) / max(pixels, 1)}
     row |= _overlaps(hits, said, true)
-    if data.kind == "instances":
-        border = plan.settings.border
-        cells = [
-            probabilities_to_cells(
-                p[1].clip(0, 1), threshold=threshold, min_size=SMALLEST_CELL, border=border
-            )
-            for p in answers
-        ]
-        row["seg"] = float(seg(data.labels, cells))
+    if data.kind == "instances" and true:  # SEG is a mean over objects
+        row["seg"] = _seg_at_threshold(data, answers, threshold, plan)
     return row
+
+
+def _seg_at_threshold(data: Dataset, answers: list[Array], threshold: float, plan: Plan) -> float:
+    """SEG of the cells found above a probability; both sides are 0 where no ground truth is."""
+    border, truth, found = plan.settings.border, [], []
+    for index, p in enumerate(answers):
+        cells = probabilities_to_cells(
+            p[1].clip(0, 1), threshold=threshold, min_size=SMALLEST_CELL, border=border
+        )
+        known = _known(data, index)
+        truth.append(np.where(known, data.labels[index], 0))
+        found.append(np.where(known, cells, 0))
+    return float(seg(truth, found))
 
 
 def _of_class(data: Dataset, answers: list[Array], k: int) -> dict[str, float]:

@@ -13,10 +13,12 @@ from typing import Any
 from tinyunet._files import atomic_write
 from tinyunet._text import plural, size_text
 from tinyunet.report.commands import evaluate_command, predict_command
-from tinyunet.report.held_out import best_row, read_scores
+from tinyunet.report.held_out import best_row, read_scores, score_held_out
 from tinyunet.report.state import best_validation
 from tinyunet.training.history import found_data, part_of, read_history
 from tinyunet.training.log import read_log
+from tinyunet.training.observer import TrainingResult
+from tinyunet.training.plan import Plan
 from tinyunet.training.settings import Settings
 from tinyunet.training.settings_file import read_settings
 
@@ -33,6 +35,32 @@ pre { background: #8882; padding: .6rem .8rem; border-radius: 4px; white-space: 
   overflow-wrap: anywhere; }
 .summary { color: #777; margin-top: .2rem; }
 """.strip()
+
+
+def score_and_report(folder: Path, plan: Plan, result: TrainingResult, bar: bool = False) -> None:
+    """Score a run that came to its end on what it held out, and write its report.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    plan : Plan
+        Of the run.
+    result : TrainingResult
+        How it ended.
+    bar : bool, optional
+        Whether there is a bar on stderr.
+
+    Raises
+    ------
+    OSError, ValueError
+        Where scoring or the report fails; if scoring does, the report is written all the same.
+    """
+    try:
+        if result.interrupted is None and result.best is not None:
+            score_held_out(folder, plan, bar)
+    finally:
+        write_report(folder)
 
 
 def write_report(folder: Path) -> Path:
@@ -129,8 +157,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], best: int | Non
 def _scores_or_why_not(folder: Path, scores: dict[str, Any] | None) -> str:
     if scores is None:
         return (
-            "<p>No slice was held out, or the run did not come to its end, so nobody can say. "
-            "<code>tinyunet train … --val 20%</code> holds out a fifth of the slices.</p>"
+            "<p>No slice was held out, the run did not come to its end, or scoring failed, so "
+            "nobody can say. <code>tinyunet train … --val 20%</code> holds out a fifth of the "
+            "slices.</p>"
         )
     try:
         return _scores(folder, scores)
