@@ -485,7 +485,7 @@ def one(value, others=0.0):
     return array
 
 
-RANGE = r"prediction must be probabilities in 0..1, uint8, or a mask of 0 and 1 or 255, got "
+RANGE = r"prediction must be probabilities in 0..1, uint8, or a mask of 0 and 1, 255 or 65535, got "
 TO_PROBABILITIES = "fractions, as of probabilities: "
 ORDER = r"the order is \(ground_truth, prediction\)"
 BAD_PAIRS = [

@@ -92,6 +92,51 @@ def test_eight_bits_are_probabilities_as_soon_as_they_hold_another_value():
     assert inputs.check_prediction(stack)[0, 1] == np.float32(254) / np.float32(255)
 
 
+@pytest.mark.parametrize("dtype", ["u2", "i4", "u8", "f4"])
+def test_a_mask_of_16_bits_is_a_mask(dtype, rng):
+    labels, other = rng.integers(0, 2, (2, 2, 9, 8))
+    prediction = (other * 65535).astype(dtype)
+    assert metrics.isbi2012(labels, prediction) == metrics.isbi2012(labels, other)
+    assert metrics.pixel_error_rate(labels, prediction) == (labels != other).mean()
+
+
+def test_infinity_in_float16_is_no_mask():
+    """65535 is infinity there."""
+    with pytest.raises(ValueError, match=r"^prediction must be probabilities .* got 0 to inf$"):
+        inputs.check_prediction(np.array([[0, np.inf]], np.float16))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f8"])
+def test_what_numbers_mean_is_decided_for_all_slices_of_a_list(dtype, rng):
+    """A slice may hold only 0 and 1 of 255, or only 0 and 1.0, by chance."""
+    labels = rng.integers(0, 2, (2, 9, 8))
+    stack = rng.integers(0, 256, labels.shape)
+    stack[0] %= 2
+    stack = stack.astype(dtype) / (1 if dtype == "u1" else 255)
+    stack = stack.astype(dtype)
+    assert isbi.isbi2012_details(list(labels), list(stack)) == isbi.isbi2012_details(labels, stack)
+
+
+def test_slices_of_a_list_may_be_masks_beside_probabilities_of_another_dtype(rng):
+    labels = rng.integers(0, 2, (2, 9, 8))
+    pages = [labels[0].astype(np.uint8), labels[1] * 0.8 + 0.1]
+    assert isbi.isbi2012_details(list(labels), pages).scores.pixel_error_rate == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "message"),
+    [
+        (0, 0, "^ground_truth must hold at least one slice, got none$"),
+        (1, 2, "^ground_truth and prediction must have as many slices, got 1 and 2$"),
+        (2, 0, "^ground_truth and prediction must have as many slices, got 2 and 0$"),
+    ],
+)
+def test_lists_without_slices_or_of_unequal_length_are_refused(truth, predicted, message):
+    page = np.eye(4, dtype=np.uint8)
+    with pytest.raises(ValueError, match=message):
+        isbi.isbi2012_details([page] * truth, [page] * predicted)
+
+
 # --- widths --------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from tinyunet.cli.parser import add_command
 from tinyunet.images.labels import IGNORED, decode_labels
 from tinyunet.images.pairs import Pairs, open_pairs
 from tinyunet.images.stack import read_all
+from tinyunet.metrics.inputs import check_predictions
 from tinyunet.networks import find_model
 
 Pages: TypeAlias = list[Array]
@@ -71,7 +72,11 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Print all scores, per slice and for the stack; SEG and IoU for cells."""
     options = common.label_options(arguments)
     pairs = open_pairs(
-        arguments.labels, arguments.prediction, arguments.slices, arguments.instances
+        arguments.labels,
+        arguments.prediction,
+        arguments.slices,
+        instances=arguments.instances,
+        numbers=options["n_classes"] > 2,
     )
     if pairs.challenge and arguments.classes is not None:
         raise ValueError(f"--classes: {arguments.labels} holds man_seg files: one number an object")
@@ -184,32 +189,22 @@ def _at_threshold(threshold: float, truth: Pages, predicted: Pages, there: Pages
 
 
 def _probabilities(pages: Pages, path: str) -> Pages:
-    """Pages as probabilities: masks of 0 and 1, 255 or 65535, and uint8; floats as they are.
-
-    What whole numbers mean is decided for all pages of a dtype: a page may hold few values.
-    """
-    out, small = [], False
-    for dtype in {page.dtype for page in pages if page.dtype.kind in "bui"}:
-        values = np.unique(np.concatenate([np.unique(p) for p in pages if p.dtype == dtype]))
-        top = int(values[-1])
-        if set(values.tolist()) <= {0, top} and top in (0, 1, 255, 65535):
-            scale = max(top, 1)
-        elif dtype == np.uint8:
-            scale, small = 255, small or top < 128
-        else:
-            raise ValueError(
-                f"{path}: {dtype} numbers from {values[0]} to {top} are no probabilities: wanted "
-                "floats in 0 to 1, 8 bits, or a mask; for object numbers give --instances, for "
-                "class numbers --classes"
-            )
-        out.append((dtype, np.float32(scale)))
-    if small:
+    """Pages as probabilities, `check_predictions` in the words of the command line."""
+    way_out = "for object numbers give --instances, for class numbers --classes"
+    try:
+        found = check_predictions(pages)
+    except ValueError as error:
+        least, most = min(page.min() for page in pages), max(page.max() for page in pages)
+        raise ValueError(
+            f"{path}: numbers from {least:g} to {most:g} are no probabilities: wanted floats in 0 "
+            f"to 1, 8 bits, or a mask; {way_out}"
+        ) from error
+    highest = max(
+        (float(p.max()) for page, p in zip(pages, found, strict=True) if page.dtype == np.uint8),
+        default=0.0,
+    )
+    if 0 < highest < 0.5:
         common.note(
-            f"{path}: 8 bits are taken as probabilities of 0 to 1, and none is above 0.5: for "
-            "object numbers give --instances, for class numbers --classes"
+            f"{path}: 8 bits are taken as probabilities of 0 to 1, and none is above 0.5: {way_out}"
         )
-    scales = dict(out)
-    return [
-        page.astype(np.float32) / scales[page.dtype] if page.dtype in scales else page
-        for page in pages
-    ]
+    return found

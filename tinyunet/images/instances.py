@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyunet.arrays import Array, as_array
 
-MASK_VALUES = ((0, 1), (0, 255))
+MASK_TOPS = (1, 255, 65535)  # what stands for 1 in a mask, beside 0
 LARGEST_LABEL = np.iinfo(np.int32).max
 MOST_PIXELS = 2**31 - 1  # of one image: components are numbered, and pixels counted, in 32 bits
 
@@ -85,22 +85,24 @@ def _whole(array: Array, name: str) -> Array:
     return array.astype(np.int64)
 
 
-def looks_like_mask(labels: Array) -> bool:
-    """Return whether labels are bool, or hold no value but {0, 1}, or no value but {0, 255}.
+def looks_like_mask(*pages: Array) -> bool:
+    """Return whether labels are bool, or hold but two values: 0, and 1 or 255 or 65535.
 
     Parameters
     ----------
-    labels : Array
-        Of any shape.
+    *pages : Array
+        Of any shape; several are looked at as one, for a single one may hold few values by chance.
 
     Returns
     -------
     bool
         True for a mask.
     """
-    if labels.dtype == bool:
+    if all(page.dtype == bool for page in pages):
         return True
-    return any(bool(np.all((labels == low) | (labels == high))) for low, high in MASK_VALUES)
+    # float16 would take 65535 for infinity
+    pages = tuple(p.astype(np.float32) if p.dtype == np.float16 else p for p in pages)
+    return any(all(bool(np.all((p == 0) | (p == top))) for p in pages) for top in MASK_TOPS)
 
 
 def looks_like_image(labels: Array) -> bool:
@@ -141,8 +143,8 @@ def find_instances(labels: object, instances: bool | None = None) -> Array:
         What the labels mean. False: a mask; every pixel that is not 0 is cell, and each
         4-connected part (pixels that share a side, not a corner) is one cell; a stack is taken
         slice by slice. True: every value but 0 is one cell, even where it lies in several pieces.
-        None: decided from the values of the whole array; bool, {0, 1} and {0, 255} are a mask,
-        everything else is instances.
+        None: decided from the values of the whole array; bool, {0, 1}, {0, 255} and {0, 65535}
+        are a mask, everything else is instances.
 
     Returns
     -------

@@ -6,6 +6,8 @@ Shapes: a slice is (H, W), a stack (Z, H, W); inside this package everything is 
 White (cell interior) is the positive class, black (membrane) is 0.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tinyunet.arrays import Array, as_array
@@ -68,7 +70,7 @@ def check_prediction(prediction: object) -> Array:
     ----------
     prediction : array_like
         (H, W) or (Z, H, W), the probability of cell interior: floats in 0..1; uint8, which is
-        divided by 255; or a mask of any dtype, whose only values are 0 and 1, or 0 and 255.
+        divided by 255; or a mask of any dtype, whose only values are 0 and one of 1, 255, 65535.
 
     Returns
     -------
@@ -81,11 +83,49 @@ def check_prediction(prediction: object) -> Array:
     ValueError
         For other shapes and dtypes, NaN, values outside of 0..1, and masked pixels.
     """
+    return check_predictions([prediction])[0]
+
+
+def check_predictions(pages: Sequence[object]) -> list[Array]:
+    """Return several predictions, which may differ in size, as float32 probabilities in 0..1.
+
+    Parameters
+    ----------
+    pages : sequence of array_like
+        As `check_prediction` takes each.
+
+    Returns
+    -------
+    list of Array
+        float32 of the same shapes. What the numbers mean is decided for all pages of a dtype: one
+        page of 8-bit probabilities may hold only 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        As `check_prediction` does.
+    """
+    arrays = [_real_image(page) for page in pages]
+    masks = {
+        dtype
+        for dtype in {array.dtype for array in arrays}
+        if looks_like_mask(*(array for array in arrays if array.dtype == dtype))
+    }
+    return [_probabilities(array, array.dtype in masks) for array in arrays]
+
+
+def _real_image(prediction: object) -> Array:
+    """A prediction as an array of real numbers, (H, W) or (Z, H, W)."""
     array = as_array(prediction, "prediction")
     if array.dtype.kind not in "buif":
         raise ValueError(f"prediction must hold booleans or real numbers, got dtype {array.dtype}")
     check_image_shape(array.shape, "prediction")
-    if looks_like_mask(array):
+    return array
+
+
+def _probabilities(array: Array, mask: bool) -> Array:
+    """Real numbers as float32 in 0..1."""
+    if mask:
         return (array != 0).astype(np.float32)
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
@@ -98,7 +138,7 @@ def check_prediction(prediction: object) -> Array:
     lowest, highest = array.min(), array.max()
     if lowest < 0 or highest > 1:
         raise ValueError(
-            "prediction must be probabilities in 0..1, uint8, or a mask of 0 and 1 or 255, "
+            "prediction must be probabilities in 0..1, uint8, or a mask of 0 and 1, 255 or 65535, "
             f"got {lowest:g} to {highest:g}{hint}"
         )
     return array
@@ -187,14 +227,50 @@ def as_stacks(ground_truth: object, prediction: object) -> tuple[Array, Array]:
     The challenge thresholds the labels too. With {0, 1} and {0, 255} no threshold of the sweep
     changes them, so they are simply "not 0" here and both kinds give the same scores.
     """
+    return pairs_of_stacks([ground_truth], [prediction])[0]
+
+
+def pairs_of_stacks(
+    ground_truth: Sequence[object], prediction: Sequence[object]
+) -> list[tuple[Array, Array]]:
+    """Check several slices of a membrane score, which may differ in size, as `as_stacks` does one.
+
+    Parameters
+    ----------
+    ground_truth, prediction : sequence of array_like
+        As many of each, as `as_stacks` takes them.
+
+    Returns
+    -------
+    list of (Array, Array)
+        What `as_stacks` returns, of each; what the numbers of a prediction mean is decided for all.
+
+    Raises
+    ------
+    ValueError
+        As `as_stacks` does, for no slice, and for another number of them.
+    """
+    if len(ground_truth) != len(prediction):
+        raise ValueError(
+            "ground_truth and prediction must have as many slices, "
+            f"got {len(ground_truth)} and {len(prediction)}"
+        )
+    if not ground_truth:
+        raise ValueError("ground_truth must hold at least one slice, got none")
+    whites = [_white(labels) for labels in ground_truth]
+    pairs = []
+    for white, probability in zip(whites, check_predictions(prediction), strict=True):
+        check_same_shape(white, "ground_truth", probability, "prediction")
+        stack = -1, *white.shape[-2:]
+        pairs.append((white.reshape(stack), probability.reshape(stack)))
+    return pairs
+
+
+def _white(ground_truth: object) -> Array:
+    """Where a ground truth is not 0."""
     labels = check_ground_truth(ground_truth)
     if looks_like_image(labels):
         raise ValueError(
             f"ground_truth looks like an image or 8-bit probabilities, not like labels: {ORDER}"
         )
-    white = labels > 0
-    probability = check_prediction(prediction)
-    check_same_shape(white, "ground_truth", probability, "prediction")
-    if white.ndim == 2:
-        white, probability = white[np.newaxis], probability[np.newaxis]
-    return white, probability
+    return labels > 0

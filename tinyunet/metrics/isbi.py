@@ -8,7 +8,7 @@ ground truth are found once and serve V_Rand, V_info and their thinned variants.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tinyunet.arrays import Array
 from tinyunet.images.instances import connected_components
 from tinyunet.metrics.fscore import best_of, f_score
 from tinyunet.metrics.information import information_score, mean_information
-from tinyunet.metrics.inputs import as_stacks, is_white, thresholds
+from tinyunet.metrics.inputs import as_stacks, is_white, pairs_of_stacks, thresholds
 from tinyunet.metrics.overlap import count_overlaps, group_components
 from tinyunet.metrics.pixel import count_wrong, pixel_counts
 from tinyunet.metrics.rand import mean_scores, pooled_scores, rand_terms
@@ -125,7 +125,7 @@ def _report(sweep: Sweep, slices: list[Report]) -> Report:
     return Report(at, scores, winners, cost, tables, slices)
 
 
-def _slices(stack: object) -> bool:
+def _slices(stack: object) -> TypeGuard[list[Array]]:
     """Whether this is a list of arrays, not an array or what NumPy makes one of."""
     return isinstance(stack, list) and all(isinstance(page, np.ndarray) for page in stack)
 
@@ -149,7 +149,7 @@ def isbi2012_details(ground_truth: object, prediction: object) -> Report:
         As `isbi2012` does.
     """
     if _slices(ground_truth) and _slices(prediction):  # they may differ in size
-        pairs = [as_stacks(*pair) for pair in zip(ground_truth, prediction, strict=True)]  # type: ignore[call-overload]
+        pairs = pairs_of_stacks(ground_truth, prediction)
         stacks = [pair for each in pairs for pair in zip(*each, strict=True)]
     else:
         stacks = list(zip(*as_stacks(ground_truth, prediction), strict=True))
@@ -167,7 +167,7 @@ def isbi2012(ground_truth: object, prediction: object) -> Scores:
         (H, W) or (Z, H, W) labels: 0 on membrane, anything above on cells.
     prediction : array_like
         Of the same shape, the probability of cell interior (white): float in 0..1; uint8, which is
-        divided by 255; or a mask, whose only values are 0 and 1, or 0 and 255.
+        divided by 255; or a mask, whose only values are 0 and one of 1, 255, 65535.
 
     Returns
     -------

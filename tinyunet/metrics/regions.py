@@ -242,7 +242,7 @@ def seg(ground_truth: object, prediction: object) -> float:
     Raises
     ------
     ValueError
-        As `iou` does, and if no frame is annotated.
+        As `iou` does, and if no annotated frame holds an object.
     """
     scores: list[float] = []
     for truth, predicted in frame_pairs(ground_truth, prediction):

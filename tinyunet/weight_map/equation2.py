@@ -42,9 +42,9 @@ def weight_map(
     Parameters
     ----------
     labels : array_like
-        (H, W) or (Z, H, W), bool or whole numbers, 0 is background. A mask ({0, 1}, {0, 255} or
-        bool) has its 4-connected parts as cells, any other values are instances. Each slice of a
-        stack is an image of its own. Touching cells have no background between them: see
+        (H, W) or (Z, H, W), bool or whole numbers, 0 is background. A mask ({0, 1}, {0, 255},
+        {0, 65535} or bool) has its 4-connected parts as cells, any other values are instances. Each
+        slice of a stack is an image of its own. Touching cells have no background between them: see
         `separate_touching`.
     w0 : float
         Height of the border term, >= 0.
