@@ -9,6 +9,7 @@ import tifffile
 from runs import TINY, snapshot, tiny, tiny_arrays, tiny_dataset, write_stacks
 
 import tinyunet
+from tinyunet.images.write_folder import FolderWriter
 from tinyunet.inference.predict import predict_tiled
 from tinyunet.metrics import detection_table, iou, isbi2012_details, parted_pairs, seg
 from tinyunet.training.checkpoint import load_checkpoint
@@ -240,6 +241,77 @@ def test_membranes_are_scored_as_the_challenge_does(tmp_path):
         tifffile.imwrite(tmp_path / name, array, photometric="minisblack")
     assert tinyunet.evaluate(tmp_path / "t.tif", tmp_path / "p.tif") == expected
     assert tinyunet.evaluate(truth, truth > 0).scores.pixel_error_rate == 0
+
+
+def test_what_8_bits_mean_is_decided_for_the_whole_stack(tmp_path):
+    truth = tiny_arrays()[1]
+    stack = np.where(truth > 0, 200, 30).astype(np.uint8)
+    stack[0] = truth[0] > 0  # 1 of 255
+    expected = isbi2012_details(truth, stack)
+    assert expected.scores.pixel_error_rate > 0.05
+    assert tinyunet.evaluate(truth, stack) == expected
+    for name, array in (("t.tif", truth), ("p.tif", stack)):
+        tifffile.imwrite(tmp_path / name, array, photometric="minisblack")
+    assert tinyunet.evaluate(tmp_path / "t.tif", tmp_path / "p.tif") == expected
+    mask = (truth > 0).astype(np.uint16) * 65535
+    assert tinyunet.evaluate(truth, mask).scores.pixel_error_rate == 0
+
+
+@pytest.mark.parametrize("kind", ["auto", "membranes", "classes", "instances"])
+def test_no_map_is_no_score(kind):
+    for nothing in ([], np.zeros((0, 4, 4), np.uint8)):
+        with pytest.raises(ValueError, match="^ground_truth and prediction hold no map: wanted"):
+            tinyunet.evaluate(nothing, nothing, kind=kind)
+
+
+def write_classes(folder):
+    """Class numbers: as a stack, and as PNG files with a palette, as `predict --masks` has them."""
+    classes = tiny_arrays()[1] // 255
+    classes[:, 10:20, 10:20] = 2
+    colours = np.array([[0, 0, 0], [230, 60, 20], [20, 60, 230]], np.uint8)
+    with FolderWriter(folder / "masks") as writer:
+        for number, page in enumerate(classes):
+            writer.append_png(str(number), page, colours)
+    tifffile.imwrite(folder / "l.tif", classes, photometric="minisblack")
+    return classes
+
+
+@pytest.mark.filterwarnings("ignore:.*palette of colours", "ignore:.*paired by order")
+def test_class_numbers_in_a_palette_are_read_as_numbers(tmp_path):
+    classes = write_classes(tmp_path)
+    masks, labels = tmp_path / "masks", tmp_path / "l.tif"
+    for pair in ((labels, masks), (masks, labels), (classes, masks), (masks, classes)):
+        scores = tinyunet.evaluate(*pair, kind="classes")
+        assert scores == {"pixel_error_rate": 0, "iou": {0: 1, 1: 1, 2: 1}}
+
+
+def test_masks_of_one_bit_are_scored_against_arrays(tmp_path):
+    truth = tiny_arrays()[1]
+    tifffile.imwrite(tmp_path / "m.tif", truth > 0, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "t.tif", truth, photometric="minisblack")
+    path = tmp_path / "m.tif"
+    for pair in ((truth, path), (path, truth / 255), (tmp_path / "t.tif", path)):
+        assert tinyunet.evaluate(*pair).scores.pixel_error_rate == 0
+
+
+def test_objects_in_files_are_paired_by_their_numbers(tmp_path):
+    """mask002.tif belongs to page 2, man_seg002.tif to frame 2."""
+    truth = np.zeros((3, 30, 34), np.uint16)
+    for t, page in enumerate(truth):
+        page[5 * t : 5 * t + 5, 4:9] = 1
+    tifffile.imwrite(tmp_path / "t.tif", truth, photometric="minisblack")
+    for folder, form in (("found", "mask{}.tif"), ("GT/SEG", "man_seg{}.tif")):
+        (tmp_path / folder).mkdir(parents=True)
+        for t, number in enumerate(("000", "1", "02")):
+            tifffile.imwrite(tmp_path / folder / form.format(number), truth[t])
+    found, gold = tmp_path / "found", tmp_path / "GT"
+    (found / "a.tif").write_bytes((found / "mask02.tif").read_bytes())  # no frame
+    assert tinyunet.evaluate(tmp_path / "t.tif", found, kind="instances")["seg"] == 1
+    (found / "a.tif").unlink()
+    for kind in ("auto", "instances"):  # one object a frame, by the name of the files
+        assert tinyunet.evaluate(gold, found, kind=kind)["seg"] == 1
+    assert tinyunet.evaluate(gold, truth, kind="instances")["seg"] == 1
+    assert tinyunet.evaluate(truth, gold, kind="instances")["seg"] == 1
 
 
 def test_objects_and_classes():

@@ -224,6 +224,20 @@ def test_four_classes_through_every_command(tmp_path, capsys):
     assert (weights[valid] > 0).all()
 
 
+def test_masks_of_several_classes_are_scored_as_predict_wrote_them(tmp_path, capsys):
+    classes = MASKS + (IMAGES > 200) * MASKS
+    pair = write_tiff(tmp_path / "i.tif", IMAGES), write_tiff(tmp_path / "l.tif", classes)
+    flags = ["--classes", "3"]
+    assert tinyunet("train", *pair, "--out", tmp_path / "run", *FLAGS, *flags) == 0
+    assert predict(tmp_path / "run", pair[0], tmp_path / "p.tif", "--masks", tmp_path / "m") == 0
+    shown = []
+    for prediction in (tmp_path / "p.tif", tmp_path / "m"):
+        capsys.readouterr()
+        assert tinyunet("evaluate", prediction, pair[1], *flags, "--json") == 0
+        shown.append(json.loads(capsys.readouterr().out))
+    assert shown[0] == shown[1]
+
+
 @pytest.mark.parametrize("ignored", [[0, 255], [7]])
 def test_ignored_pixels_cost_nothing_in_the_scores(tmp_path, capsys, ignored):
     labels = MASKS * 255

@@ -32,7 +32,7 @@ def evaluate(
     kind : {"auto", "membranes", "classes", "instances"}, optional
         What to score: probabilities or a mask against a mask, with the scores of ISBI 2012; class
         numbers against class numbers; objects against objects. "auto" takes fractions and masks
-        for "membranes", and whole numbers of more than two values for "instances".
+        for "membranes", man_seg files and whole numbers of more than two values for "instances".
 
     Returns
     -------
@@ -50,7 +50,9 @@ def evaluate(
     OSError
         For files that cannot be read.
     """
-    truth, predicted = _as_pairs(ground_truth, prediction)
+    truth, predicted, objects = _as_pairs(ground_truth, prediction, kind)
+    if kind == "auto" and objects:
+        kind = "instances"
     if kind == "auto":
         kind = "instances" if _whole_numbers(truth) and _whole_numbers(predicted) else "membranes"
     if kind == "membranes":
@@ -68,18 +70,27 @@ def evaluate(
     raise ValueError(f"kind {kind!r} is not one of 'auto', 'membranes', 'classes', 'instances'")
 
 
-def _as_pairs(ground_truth: Images, prediction: Images) -> tuple[list[Array], list[Array]]:
-    """Two lists of maps that belong to each other: files by name or number, all else by order."""
+def _as_pairs(
+    ground_truth: Images, prediction: Images, kind: str
+) -> tuple[list[Array], list[Array], bool]:
+    """Two lists of maps that belong to each other, and whether they are objects by their files.
+
+    Files are paired by name or number, all else by order.
+    """
+    numbers, instances = kind == "classes", kind == "instances"
     if isinstance(ground_truth, str | os.PathLike) and isinstance(prediction, str | os.PathLike):
-        pairs = open_pairs(ground_truth, prediction)
-        return read_all(pairs.labels), read_all(pairs.prediction)
-    truth, predicted = as_maps(ground_truth, "ground_truth"), as_maps(prediction, "prediction")
+        pairs = open_pairs(ground_truth, prediction, instances=instances, numbers=numbers)
+        return read_all(pairs.labels), read_all(pairs.prediction), pairs.challenge
+    truth = as_maps(ground_truth, "ground_truth", labels=True)
+    predicted = as_maps(prediction, "prediction", labels=numbers or instances)
     if len(truth) != len(predicted):
         raise ValueError(
             f"ground_truth has {plural(len(truth), 'map')} and prediction {len(predicted)}: "
             "wanted as many"
         )
-    return truth, predicted
+    if not truth:
+        raise ValueError("ground_truth and prediction hold no map: wanted one at least")
+    return truth, predicted, False
 
 
 def _whole_numbers(maps: list[Array]) -> bool:

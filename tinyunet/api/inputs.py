@@ -12,8 +12,10 @@ import numpy as np
 
 from tinyunet._text import plural
 from tinyunet.arrays import Array, as_array, as_real
-from tinyunet.images import Dataset, normalise, open_stack, read_images, read_pair
+from tinyunet.images import Dataset, normalise, open_stack, read_pair
 from tinyunet.images.labels import IGNORED, decode_labels
+from tinyunet.images.read import open_labels
+from tinyunet.images.stack import read_all
 
 FileName: TypeAlias = str | os.PathLike[str]
 Images: TypeAlias = FileName | Array | Sequence[Array]
@@ -151,7 +153,7 @@ def _channels_first(page: Array, in_channels: int) -> Array:
     )
 
 
-def as_maps(source: Any, name: str) -> list[Array]:
+def as_maps(source: Any, name: str, labels: bool) -> list[Array]:
     """Make a list of label maps, or of probabilities, of what was given.
 
     Parameters
@@ -160,6 +162,8 @@ def as_maps(source: Any, name: str) -> list[Array]:
         A file, a folder, a stack, a list or one map.
     name : str
         What messages call the argument.
+    labels : bool
+        Whether files hold class or object numbers, not probabilities or a mask.
 
     Returns
     -------
@@ -172,7 +176,7 @@ def as_maps(source: Any, name: str) -> list[Array]:
         For all that is no array of real numbers.
     """
     if isinstance(source, str | os.PathLike):
-        return [np.asarray(page) for page in read_images(source)]
+        return read_all(open_labels(source)[0] if labels else open_stack(source, one_bit=True))
     if isinstance(source, list | tuple):
         return [as_real(page, f"{name}[{i}]") for i, page in enumerate(source)]
     array = as_real(source, name)
