@@ -486,8 +486,41 @@ def test_weightmap(made, tmp_path, capsys):
     for page, label in zip(maps, tiny_arrays()[1], strict=True):
         cells = separate_touching(find_instances((label > 0).astype(int)), 1)
         np.testing.assert_allclose(page, weight_map(cells, 7.0, 3.0, instances=True))
-    assert tinyunet_("weightmap", made.labels, "--out", tmp_path / "w.png", "--slice", 3) == 0
-    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("w.png", "W.PNG"):
+        assert tinyunet_("weightmap", made.labels, "--out", tmp_path / name, "--slice", 3) == 0
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def weight_maps(folder, labels):
+    out = folder / "weights.tif"
+    assert tinyunet_("weightmap", labels, "--out", out, "--overwrite") == 0
+    return tifffile.imread(out)
+
+
+def test_weightmap_decides_for_all_pages_whether_numbers_are_objects(tmp_path):
+    """An object in two pieces is one object, where another page or the files' name says so."""
+    pages = np.zeros((2, 30, 34), np.uint16)
+    pages[0, 4:12, 4:12] = pages[0, 4:12, 14:22] = 1
+    pages[1, 4:12, 4:12] = 7
+    pages[1, 4:12, 14:22] = 8
+    apart, together = (weight_map(pages[0], 10.0, 5.0, instances=i) for i in (False, True))
+    assert np.abs(apart - together).max() > 1
+    tifffile.imwrite(tmp_path / "l.tif", pages, photometric="minisblack")
+    np.testing.assert_allclose(weight_maps(tmp_path, tmp_path / "l.tif")[0], together)
+    tifffile.imwrite(tmp_path / "m.tif", pages[:1], photometric="minisblack")
+    np.testing.assert_allclose(weight_maps(tmp_path, tmp_path / "m.tif"), apart)
+    (tmp_path / "SEG").mkdir()
+    tifffile.imwrite(tmp_path / "SEG" / "man_seg000.tif", pages[0])
+    np.testing.assert_allclose(weight_maps(tmp_path, tmp_path / "SEG"), together)
+
+
+def test_weightmap_of_a_mask_of_16_bits_parts_its_cells(tmp_path):
+    mask = np.zeros((30, 34), np.uint16)
+    mask[4:12, 4:12] = mask[4:12, 14:22] = 65535
+    tifffile.imwrite(tmp_path / "m.tif", mask)
+    np.testing.assert_allclose(
+        weight_maps(tmp_path, tmp_path / "m.tif"), weight_map(mask > 0, 10.0, 5.0)
+    )
 
 
 def test_a_lost_cell_is_noted_where_warnings_are_errors(tmp_path, capsys):

@@ -174,15 +174,16 @@ def weightmap(arguments: argparse.Namespace) -> int:
         options["n_classes"] = 2**31  # numbers as they are: a mask, or object numbers
     pages = read_labels(arguments.labels, **options)
     _slice_of(pages, arguments.slice, arguments.labels)
-    if out.suffix == ".png":
-        plot_weight_map(*_weights(pages[arguments.slice], arguments), out)
+    stack, numbers = open_labels(arguments.labels)
+    instances = _hold_objects(pages, numbers is not None, arguments)
+    if out.suffix.lower() == ".png":
+        plot_weight_map(*_weights(pages[arguments.slice], instances, arguments), out)
     else:
-        stack, _ = open_labels(arguments.labels)
         names = stack.names if stack.named else None
         one_size = stack.shape is not None
         with StackWriter(out, "float32", len(pages), names, one_size) as writer:
             for page in pages:
-                writer.append(_weights(page, arguments)[1])
+                writer.append(_weights(page, instances, arguments)[1])
     _tell(arguments, {"weight_map": str(out), "slices": len(pages)})
     return 0
 
@@ -195,19 +196,33 @@ def _tell(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
         print(next(iter(result.values())))
 
 
-def _weights(page: Array, arguments: argparse.Namespace) -> tuple[Array, Array]:
+def _hold_objects(pages: list[Array], man_seg: bool, arguments: argparse.Namespace) -> bool:
+    """Whether the pages hold objects, not masks: one alone may hold few values by chance."""
+    from tinyunet.images.instances import looks_like_image, looks_like_mask
+    from tinyunet.images.labels import IGNORED
+
+    if arguments.classes is not None:
+        return False  # as in training, every class but 0 is cell
+    if arguments.instances or man_seg:
+        return True
+    known = [np.where(page == IGNORED, 0, page) for page in pages]
+    if all(looks_like_mask(page) for page in known):
+        return False
+    if any(looks_like_image(page) for page in known):
+        raise ValueError(
+            f"{arguments.labels}: labels look like an image: many values, each in many single "
+            "pixels; give --instances if each value is one cell all the same"
+        )
+    return True
+
+
+def _weights(page: Array, instances: bool, arguments: argparse.Namespace) -> tuple[Array, Array]:
     """Return (cells cut apart, weight map) of one label slice."""
     from tinyunet.images.labels import IGNORED
     from tinyunet.weight_map import find_instances, separate_touching, weight_map
 
     valid = page != IGNORED
-    page = np.where(valid, page, 0)
-    if arguments.classes is not None:
-        page = page > 0  # as in training, every class but 0 is cell
-    try:
-        cells = find_instances(page, True if arguments.instances else None)
-    except ValueError as error:  # in the words of the command line
-        raise ValueError(str(error).replace("pass instances=True", "give --instances")) from None
+    cells = find_instances(np.where(valid, page, 0), instances)
     cells = separate_touching(cells, arguments.border)
     valid = None if valid.all() else valid
     weights = weight_map(cells, arguments.w0, arguments.sigma, instances=True, valid=valid)
