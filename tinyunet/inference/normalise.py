@@ -75,17 +75,20 @@ def normalise_window(window: Array, mean: Any, std: Any, dtype: np.dtype) -> Arr
     Returns
     -------
     array, shape (C, H, W)
-        A copy, of that dtype.
+        A copy, of that dtype. The mean is subtracted in float64, as training does: float32 would
+        lose the digits that an image of large values differs by.
 
     Raises
     ------
     ValueError
         For NaN and infinity.
     """
-    window = window.astype(dtype)
+    with np.errstate(over="ignore"):  # what the dtype cannot hold is refused below
+        if mean is not None:
+            window = window.astype(np.float64)
+            window -= mean[:, None, None]
+            window /= std[:, None, None]
+        window = window.astype(dtype)
     if not np.all(np.isfinite(window)):
         raise ValueError("image must hold finite values, got NaN or infinity")
-    if mean is not None:
-        window -= mean[:, None, None].astype(dtype)
-        window /= std[:, None, None].astype(dtype)
     return window
