@@ -474,6 +474,23 @@ def test_all_sequences_of_a_data_set(tmp_path):
     assert (data.kind, len(data.images), len(data.valid)) == ("instances", 4, 4)
 
 
+def test_a_data_set_of_sequences_has_the_classes_that_were_given(tmp_path):
+    cells = MASK.astype("u2") * 2
+    cells[:3] = 1
+    sequence(tmp_path, cells=cells)
+    data = read_pair(tmp_path, kind="classes", n_classes=3)
+    assert (data.kind, data.n_classes) == ("classes", 3)
+    assert np.array_equal(data.labels[0], cells)
+
+
+def test_man_seg_files_beside_a_stack_hold_objects(tmp_path):
+    sequence(tmp_path, truth=range(5), cells=MASK)  # one object a frame, with the number 1
+    images = write_tiff(tmp_path / "i.tif", STACK)
+    data = read_pair(images, tmp_path / "01_GT")
+    assert (data.kind, data.n_classes) == ("instances", 2)
+    assert read_pair(images, tmp_path / "01_GT", kind="classes").kind == "classes"
+
+
 def test_segmentations_by_frame_number(tmp_path):
     _, labels = sequence(tmp_path, truth=(0, 2))
     found = read_segmentation(labels)
@@ -486,6 +503,19 @@ def test_segmentations_by_frame_number(tmp_path):
     assert list(read_segmentation(tmp_path / "result")) == [5]
     with pytest.raises(ValueError, match=r"01: wanted a folder with mask000.tif … as predict --c"):
         read_segmentation(tmp_path / "01")
+
+
+def test_segmentations_of_numbers_that_int32_cannot_hold(tmp_path):
+    """A frame of too large numbers is numbered anew, in their order; fractions are refused."""
+    file = tmp_path / "mask000.tif"
+    write_tiff(file, np.array([[0, 2**31 + 5], [2**31 + 4, 7]], np.uint32))
+    assert read_segmentation(tmp_path)[0].tolist() == [[0, 3], [2, 1]]
+    write_tiff(file, np.array([[0, 3.0]], np.float32))
+    assert read_segmentation(tmp_path)[0].tolist() == [[0, 3]]
+    for wrong, message in (([0, 1.7], "hold whole numbers, got fr"), ([0, -1], "not be negative")):
+        write_tiff(file, np.array([wrong], np.float32))
+        with pytest.raises(ValueError, match=rf"{tmp_path.name}: frame 0 must {message}"):
+            read_segmentation(tmp_path)
 
 
 def test_frame_twice_is_refused(tmp_path):

@@ -6,14 +6,13 @@ Lesson: lessons/11-training.md.
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
 from tinyunet._text import plural
 from tinyunet.arrays import Array
 from tinyunet.images import ctc, limits
 from tinyunet.images._formats import warn_of_others
 from tinyunet.images._text import dtypes_text
 from tinyunet.images.dataset import Dataset
+from tinyunet.images.instances import check_labels, find_instances
 from tinyunet.images.labels import IGNORED, KINDS, decode_labels
 from tinyunet.images.names import FileName, match
 from tinyunet.images.normalise import normalise
@@ -147,16 +146,19 @@ def read_segmentation(path: FileName) -> dict[int, Array]:
     Returns
     -------
     dict
-        {frame number: (H, W) int32}.
+        {frame number: (H, W) int32}. A frame with a number beyond 2**31 - 1 is numbered anew.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As `open_result`.
+        As `open_result`, and for fractions and negative numbers.
     """
     stack, numbers = open_result(path)
-    pages = [page.astype(np.int32) for page in read_all(stack)]
-    return dict(zip(numbers or [], pages, strict=True))
+    found = {}
+    for number, page in zip(numbers or [], read_all(stack), strict=True):
+        checked = check_labels(page, f"{path}: frame {number}")
+        found[number] = find_instances(checked, instances=True)
+    return found
 
 
 def read_pair(
@@ -199,18 +201,24 @@ def read_pair(
     if labels is None and images.is_dir():
         parts = ctc.sequences(images)
         if parts:
-            read = [read_pair(p, in_channels=in_channels, kind=kind, ignore=ignore) for p in parts]
+            read = [
+                read_pair(
+                    part, in_channels=in_channels, n_classes=n_classes, kind=kind, ignore=ignore
+                )
+                for part in parts
+            ]
             return _joined(read, [p.name for p in parts])
         labels = ctc.find_truth(images)
     elif labels is None:
         raise ValueError(f"{images}: labels are missing: wanted a stack or folder of labels")
     label_stack, numbers = open_labels(labels)
+    if kind == "auto":
+        kind = "classes" if numbers is None else "instances"
     if numbers is not None and images.is_dir():
         frames = ctc.numbered_files(images, ctc.FRAME)
         places = _match_frames(images, frames, label_stack, numbers)
         stack = _frames(frames, in_channels)
         warn_of_others(images, frames.values())
-        kind = "instances" if kind == "auto" else kind
     else:
         stack = open_stack(images, in_channels)
         if len(stack) != len(label_stack):
@@ -219,7 +227,6 @@ def read_pair(
                 "wanted one label a slice"
             )
         places = match(label_stack, stack)
-        kind = "classes" if kind == "auto" else kind
     _check_sizes(label_stack, stack, places)
     decoded = decode_labels(read_all(label_stack), labels, n_classes, kind, ignore)
     truth = dict(zip(places, decoded, strict=True))
