@@ -173,12 +173,13 @@ def _at_threshold(
 def _seg_at_threshold(data: Dataset, answers: list[Array], threshold: float, plan: Plan) -> float:
     """SEG of the cells found above a probability; both sides are 0 where no ground truth is."""
     border, truth, found = plan.settings.border, [], []
-    for index, p in enumerate(answers):
+    for index, (p, labels) in enumerate(zip(answers, data.labels, strict=True)):
+        assert labels is not None  # held-out slices are labelled ones
         cells = probabilities_to_cells(
             p[1].clip(0, 1), threshold=threshold, min_size=SMALLEST_CELL, border=border
         )
         known = _known(data, index)
-        truth.append(np.where(known, data.labels[index], 0))
+        truth.append(np.where(known, labels, 0))
         found.append(np.where(known, cells, 0))
     return float(seg(truth, found))
 
