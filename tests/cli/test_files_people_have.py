@@ -238,6 +238,23 @@ def test_masks_of_several_classes_are_scored_as_predict_wrote_them(tmp_path, cap
     assert shown[0] == shown[1]
 
 
+def test_coloured_masks_of_two_classes_are_scored_as_plain_ones(run, tmp_path, capsys):
+    (tmp_path / "c.csv").write_text("0,background,black\n1,cell,green\n")
+    images = write_tiff(tmp_path / "i.tif", IMAGES)
+    labels = write_tiff(tmp_path / "l.tif", MASKS)
+    assert predict(run, images, tmp_path / "p.tif", "--masks", tmp_path / "plain") == 0
+    flags = ("--overwrite", "--masks", tmp_path / "m", "--classes-file", tmp_path / "c.csv")
+    assert predict(run, images, tmp_path / "p.tif", *flags) == 0
+    shown = []
+    for prediction in ("plain", "m", "p.tif"):
+        capsys.readouterr()
+        flags = ("--classes", "2", "--json")
+        assert tinyunet("evaluate", tmp_path / prediction, labels, *flags) == 0
+        shown.append(json.loads(capsys.readouterr().out))
+    assert shown[0] == shown[1]
+    assert shown[2]["stack"]["pixel_error"] <= shown[1]["stack"]["pixel_error"]  # of 11 thresholds
+
+
 @pytest.mark.parametrize("ignored", [[0, 255], [7]])
 def test_ignored_pixels_cost_nothing_in_the_scores(tmp_path, capsys, ignored):
     labels = MASKS * 255

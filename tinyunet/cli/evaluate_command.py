@@ -76,7 +76,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         arguments.prediction,
         arguments.slices,
         instances=arguments.instances,
-        numbers=options["n_classes"] > 2,
+        numbers=arguments.classes is not None,  # as `predict --masks` writes them, in colours
     )
     if pairs.challenge and arguments.classes is not None:
         raise ValueError(f"--classes: {arguments.labels} holds man_seg files: one number an object")
