@@ -195,6 +195,24 @@ def test_damaged_scores_and_history_stop_no_report(tmp_path, content):
     assert "1 of 1 step" in write_report(run).read_text(encoding="utf-8")
 
 
+def test_what_files_hold_is_text_and_no_html(tmp_path):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    (run / "scores.json").write_text('{"step": "<b>&", "slices": [], "thresholds": []}')
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "The weights of step &lt;b&gt;&amp; on the held-out slices" in text
+
+
+def test_the_report_of_a_machine_without_numba_names_none(tmp_path):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    (start,) = json.loads((run / "history.json").read_text())
+    start["machine"]["numba"] = None
+    (run / "history.json").write_text(json.dumps([start]))
+    text = write_report(run).read_text(encoding="utf-8")
+    assert f"numpy {np.__version__}, scipy " in text
+
+
 def test_no_run_no_report(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_report(tmp_path)
