@@ -229,6 +229,18 @@ def test_normalise_is_what_training_does():
     np.testing.assert_allclose((image - mean) / std, normalise(image), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "uint32"])
+def test_a_large_mean_takes_no_digits_from_the_prediction(rng, dtype):
+    net = UNet(depth=2, base_channels=2, seed=1, device="cpu")
+    image = (1e8 + rng.normal(0, 3, (30, 41))).astype(dtype)
+    expected = predict_tiled(net, normalise(image), 24, normalise=None)
+    assert np.ptp(expected[0]) > 0.01
+    np.testing.assert_array_equal(predict_tiled(net, image, 24, normalise="image"), expected)
+    np.testing.assert_array_equal(
+        predict_tiled(net, image, 24, normalise=mean_and_std(image)), expected
+    )
+
+
 def test_mean_and_std_in_blocks():
     image = np.random.default_rng(0).normal(1e6, 2, (2, 50, 17))
     for rows in (1, 7, 50, 1024):
@@ -419,6 +431,18 @@ MIXED = np.zeros((2, 9, 12))
         ({"image": np.zeros((0, 9))}, r"image must be .* not empty, got \(1, 0, 9\)"),
         ({"image": np.zeros((9, 9), complex)}, "image must hold real numbers, got dtype complex"),
         ({"image": np.full((9, 9), np.nan)}, "image must hold finite values"),
+        (
+            {"image": np.full((9, 9), np.nan), "normalise": "image"},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
+        (
+            {"image": np.where(np.eye(9), np.inf, 0), "normalise": "image"},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
+        (
+            {"image": np.where(np.eye(9), np.inf, 0), "normalise": (1.5, 2)},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
         (
             {"normalise": "stack"},
             "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std., got",

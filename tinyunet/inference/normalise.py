@@ -13,6 +13,8 @@ from tinyunet.nn.unet import UNet
 
 Normalise: TypeAlias = str | tuple[Any, Any] | None
 
+_NOT_FINITE = "image must hold finite values, got NaN or infinity"
+
 
 def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tuple[Array, Any, Any]:
     """Find the numbers that an image is normalised with, and compress it if that comes first.
@@ -36,7 +38,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
     Raises
     ------
     ValueError
-        For what is none of these.
+        For what is none of these, and for an image of NaN or infinity where it gives mean and std.
     """
     accepted = "normalise must be None, 'trained', 'image', 'compressed', 'none' or (mean, std)"
     if isinstance(normalise, str):
@@ -47,6 +49,8 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
         if normalise == "compressed":
             image = compress(image)
         normalise = None if normalise in AS_THEY_ARE else mean_and_std(image)
+        if normalise is not None and not np.all(np.isfinite(normalise)):
+            raise ValueError(_NOT_FINITE)  # for so are mean and deviation only where the pixels are
     if normalise is None:
         return image, None, None
     try:
@@ -75,17 +79,16 @@ def normalise_window(window: Array, mean: Any, std: Any, dtype: np.dtype) -> Arr
     Returns
     -------
     array, shape (C, H, W)
-        A copy, of that dtype.
+        A copy, of that dtype; subtracted and divided in float64.
 
     Raises
     ------
     ValueError
         For NaN and infinity.
     """
+    if mean is not None:  # in float64, as training does: float32 may not tell 10⁸ and 10⁸ + 1 apart
+        window = (window.astype(np.float64) - mean[:, None, None]) / std[:, None, None]
     window = window.astype(dtype)
     if not np.all(np.isfinite(window)):
-        raise ValueError("image must hold finite values, got NaN or infinity")
-    if mean is not None:
-        window -= mean[:, None, None].astype(dtype)
-        window /= std[:, None, None].astype(dtype)
+        raise ValueError(_NOT_FINITE)
     return window
