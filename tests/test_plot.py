@@ -12,6 +12,7 @@ from tinyunet.plot import (
     plot_weight_map,
     running_mean,
 )
+from tinyunet.plot.canvas import new_figure, save_figure, show_picture
 
 # matplotlib's way of saying that a picture went wrong
 pytestmark = pytest.mark.filterwarnings("error")
@@ -106,6 +107,14 @@ def test_pictures_of_8_bits_are_shown_as_they_are(tmp_path):
         columns = shown[name][:, width // 3 : width // 2]
         assert (columns[height // 6] == bright).all()
         assert (columns[5 * height // 6] == dark).all()
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_that_is_the_same_everywhere_is_shown_as_what_it_is(tmp_path, value):
+    figure = new_figure(2, 2)
+    show_picture(figure.subplots(), np.full((4, 5), value), "mask")
+    picture = pixels(save_figure(figure, tmp_path / "m.png"))
+    assert (picture[110, 110] == 255 * value).all()
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 49, 51])

@@ -138,7 +138,7 @@ class Recipe:
         return cls(function, settings, bool(content.get("objects", False)), chosen)
 
 
-_ACCEPTED = {
+_ACCEPTED: dict[type, tuple[type, str]] = {
     bool: (bool, "true or false"),
     int: (Integral, "a whole number"),
     float: (Real, "a number"),

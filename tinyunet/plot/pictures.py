@@ -208,7 +208,9 @@ def plot_weight_map(labels: Array, weight_map: Array, path: str | os.PathLike) -
     """
     figure = new_figure(10, 4.6)
     left, right = figure.subplots(1, 2)
-    colours = {"cmap": "gray"} if labels.max() <= 1 else {"cmap": "nipy_spectral"}
+    colours: dict[str, Any] = {"cmap": "nipy_spectral"}
+    if labels.max() <= 1:
+        colours = {"cmap": "gray", "vmin": 0, "vmax": 1}
     show_picture(left, labels, "labels", **colours)
     shown = right.imshow(weight_map, cmap="viridis", interpolation="nearest")
     right.set_title("weight of each pixel", fontsize=10)

@@ -70,7 +70,8 @@ def set_threads(n: int) -> None:
         _state["threads"] = n
     _dismiss()
     if numba is not None:
-        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+        most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        numba.set_num_threads(min(n, most))
     # With threadpoolctl 3.8 whoever sets BLAS's threads controls them alone, until a `with` block
     # ends; this one changes nothing and gives the control back.
     threadpool_limits(n, user_api="blas")
