@@ -105,8 +105,9 @@ def test_pictures_of_8_bits_are_shown_as_they_are(tmp_path):
     for name, dark, bright in (("sure", 0, 255), ("unsure", 122, 133), ("floats", 0, 255)):
         height, width = shown[name].shape[:2]
         columns = shown[name][:, width // 3 : width // 2]
-        assert (columns[height // 6] == bright).all()
-        assert (columns[5 * height // 6] == dark).all()
+        # matplotlib's colours are cut down to 8 bits, not rounded: 122 may be shown as 121
+        assert np.abs(columns[height // 6] - bright).max() <= 1
+        assert np.abs(columns[5 * height // 6] - dark).max() <= 1
 
 
 @pytest.mark.parametrize("value", [False, True])

@@ -645,7 +645,7 @@ def test_threads_are_counted_against_the_cores_that_the_process_may_use(monkeypa
 
 def test_threads_need_the_kernels(monkeypatch):
     monkeypatch.setattr(common, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="^--threads 1: the kernels, .* are missing"):
+    with pytest.raises(ValueError, match="^--threads 1: is about the kernels, .* missing"):
         common.use_threads(argparse.Namespace(threads=1))
 
 

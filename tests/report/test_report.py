@@ -269,7 +269,8 @@ def test_the_ground_truth_has_the_shades_of_the_predictions(tmp_path, monkeypatc
     monkeypatch.setattr(showing, "read_log", lambda path: {})
     (tmp_path / "log.csv").touch()
     display = Display(plan, tmp_path, bar=False)
-    display.validated(Validation(1, 1.0, 0.5), np.eye(3, dtype=np.float32)[:, [[0, 1, 2]]])
+    first = Validation(plan.settings.val_every, 1.0, 0.5)
+    display.validated(first, np.eye(3, dtype=np.float32)[:, [[0, 1, 2]]])
     display.draw()
     (_, _), (title, truth), (_, predicted) = drawn[-1]
     assert title == "ground truth"

@@ -39,8 +39,8 @@ def use_threads(arguments: argparse.Namespace) -> None:
         )
     if find_spec("tinyunet.backends") is None:
         raise ValueError(
-            f"--threads {arguments.threads}: the kernels, whose threads it is about, "
-            "are missing (tinyunet/backends)"
+            f"--threads {arguments.threads}: is about the kernels, and there are none here "
+            "(tinyunet/backends is missing)"
         )
     from tinyunet.backends.cpu.threads import set_threads
 
