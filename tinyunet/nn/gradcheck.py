@@ -5,7 +5,7 @@ Two checks, both in float64:
 - `check_op`: every element of every gradient of one operation, against central differences. The
   upstream gradient is random: with ones, a flipped kernel or a swapped axis would go unseen.
 - `check_network`: along random directions, tensor by tensor, for a whole network where one
-  difference an element would take hours: ⟨gradient, d⟩ against (E(p + εd) − E(p − εd)) / 2ε.
+  difference an element would take far too long: ⟨gradient, d⟩ against (E(p + εd) − E(p − εd)) / 2ε.
 
 Both return the relative error and leave the verdict to the caller; `assert_op` raises.
 Lesson: lessons/02-convolution-backward.md.

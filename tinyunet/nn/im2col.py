@@ -30,7 +30,7 @@ def im2col(x: Array, kernel: tuple[int, int], stride: int = 1) -> Array:
     patches = xp.lib.stride_tricks.sliding_window_view(x, kernel, axis=(2, 3))
     patches = patches[:, :, ::stride, ::stride]  # (N, C, H', W', kh, kw), still no copy
     n, c, out_h, out_w, kh, kw = patches.shape
-    # The one copy: rows ordered (c, i, j) like weight.reshape(O, C·kh·kw).
+    # The one copy: rows ordered (c, a, b) like weight.reshape(O, C·kh·kw).
     return patches.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, out_h * out_w)
 
 
