@@ -181,11 +181,10 @@ class UNet:
         """
         if "logits" not in cache:
             raise ValueError("cache is empty: an earlier backward pass consumed it")
-        shape = cache["logits"]
-        if tuple(dlogits.shape) != tuple(shape):
+        if tuple(dlogits.shape) != (shape := tuple(cache["logits"])):
             raise ValueError(
                 f"dlogits has shape {tuple(dlogits.shape)}, but the forward pass of this cache "
-                f"made logits of shape {tuple(shape)}"
+                f"made logits of shape {shape}"
             )
         cache = cache if consume else dict(cache)
         del cache["logits"]
