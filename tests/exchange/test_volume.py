@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from tinyunet import UNet, predict_tiled, save_weights
+from tinyunet import UNet, load_network, predict_tiled, save_weights
 from tinyunet.exchange import volume as volumes
 from tinyunet.exchange.ome_zarr import create_volume, open_volume
 from tinyunet.exchange.volume import MARKS, predict_volume
+from tinyunet.images import normalise
 
 zarr = pytest.importorskip("zarr", minversion="3", reason="zarr 3 is not installed")
 pytest.importorskip("dask", reason="dask is not installed")
@@ -51,8 +52,6 @@ def weights(tmp_path):
 
 
 def _expected(weights, image, tile):
-    from tinyunet import load_network
-
     net, _ = load_network(weights, "cpu")
     return predict_tiled(net, image, tile)
 
@@ -219,6 +218,16 @@ def test_nothing_is_kept_of_an_earlier_prediction(weights, tmp_path, rng):
     predict_volume(weights, source, tmp_path / "second.zarr", 84)
     plane = open_volume(tmp_path / "second.zarr").array[0]
     np.testing.assert_array_equal(plane, predict_tiled(net, image, 84)[1])
+
+
+def test_a_large_mean_costs_no_digits(weights, tmp_path, rng):
+    image = 1e8 + rng.standard_normal((40, 52))
+    source = _ome(tmp_path / "in.zarr", image[None], "zyx")
+    predict_volume(weights, source, tmp_path / "out.zarr", 84)
+    plane = open_volume(tmp_path / "out.zarr").array[0]
+    net, _ = load_network(weights, "cpu")
+    expected = predict_tiled(net, normalise(image), 84, normalise=None)[1]
+    np.testing.assert_array_equal(plane, expected)
 
 
 def test_planes_go_to_the_network_as_its_training_took_them(tmp_path, rng):

@@ -204,11 +204,11 @@ def predict_block(job: Job, block: Block) -> str:
     mean, std = (0.0, 1.0) if as_it_is else _statistics(job, plane, block.place)
     (top, height, tall), (left, width, wide) = block.rows, block.columns
     border = geometry.margin(net.depth)
-    window = read_window(plane, top - border, left - border, tall, wide).astype(np.float32)
+    window = read_window(plane, top - border, left - border, tall, wide).astype(np.float64)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        window = ((window - mean) / std).astype(np.float32)
     if not np.isfinite(window).all():
         raise ValueError(f"{job.source}: plane {block.place} holds NaN or infinity")
-    window -= np.float32(mean)
-    window /= np.float32(std)
     probabilities = net.predict_proba(window[None])[0, :, :height, :width]
     answer = probabilities[1] if net.n_classes == 2 else probabilities.argmax(axis=0)
     where = (*block.place, slice(top, top + height), slice(left, left + width))

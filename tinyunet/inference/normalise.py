@@ -13,8 +13,6 @@ from tinyunet.nn.unet import UNet
 
 Normalise: TypeAlias = str | tuple[Any, Any] | None
 
-_NOT_FINITE = "image must hold finite values, got NaN or infinity"
-
 
 def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tuple[Array, Any, Any]:
     """Find the numbers that an image is normalised with, and compress it if that comes first.
@@ -50,7 +48,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
             image = compress(image)
         normalise = None if normalise in AS_THEY_ARE else mean_and_std(image)
         if normalise is not None and not np.all(np.isfinite(normalise)):
-            raise ValueError(_NOT_FINITE)  # for so are mean and deviation only where the pixels are
+            raise ValueError("image must hold finite values, got NaN or infinity")
     if normalise is None:
         return image, None, None
     try:
@@ -79,16 +77,20 @@ def normalise_window(window: Array, mean: Any, std: Any, dtype: np.dtype) -> Arr
     Returns
     -------
     array, shape (C, H, W)
-        A copy, of that dtype; subtracted and divided in float64.
+        A copy, of that dtype. The mean is subtracted in float64, as training does: float32 would
+        lose the digits that an image of large values differs by.
 
     Raises
     ------
     ValueError
         For NaN and infinity.
     """
-    if mean is not None:  # in float64, as training does: float32 may not tell 10⁸ and 10⁸ + 1 apart
-        window = (window.astype(np.float64) - mean[:, None, None]) / std[:, None, None]
-    window = window.astype(dtype)
+    with np.errstate(over="ignore"):  # what the dtype cannot hold is refused below
+        if mean is not None:
+            window = window.astype(np.float64)
+            window -= mean[:, None, None]
+            window /= std[:, None, None]
+        window = window.astype(dtype)
     if not np.all(np.isfinite(window)):
-        raise ValueError(_NOT_FINITE)
+        raise ValueError("image must hold finite values, got NaN or infinity")
     return window
