@@ -254,7 +254,7 @@ TRAIN = [
     (
         "tile beyond memory",
         train("--tile", 10**6 + 2),
-        "^a step needs about .* GB of memory, this machine has",
+        "^a step needs about .* TB of memory, this machine has",
     ),
     ("depth 0", train("--depth", 0), "^depth 0 is not a whole number of at least 1$"),
     ("depth beyond all", train("--depth", 10**9), "^depth 1000000000 is more than 30$"),
