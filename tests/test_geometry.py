@@ -86,11 +86,17 @@ def test_the_network_agrees(depth, height, width):
 def test_depths_end_somewhere():
     assert geometry.DEEPEST == 30
     assert geometry.scale(30) == 2**29
-    assert geometry.scale(3.0) == 4
+    assert geometry.scale(np.int64(3)) == 4
     with pytest.raises(ValueError, match=r"^depth 31 is more than 30$"):
         geometry.scale(31)
     with pytest.raises(ValueError, match=r"^depth 0 is not a whole number of at least 1$"):
         geometry.scale(0)
+
+
+@pytest.mark.parametrize("depth", [3.0, float("inf"), float("nan"), "3", None])
+def test_a_depth_is_a_whole_number(depth):
+    with pytest.raises(ValueError, match=f"^depth {depth} is not a whole number of at least 1$"):
+        geometry.scale(depth)
 
 
 def test_one_pixel_is_the_least_that_can_be_asked_for():

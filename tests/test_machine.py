@@ -47,6 +47,22 @@ def test_a_container_may_have_less(linux, limit, used, expected):
     assert (free_memory(CPU), total_memory(CPU)) == expected
 
 
+@pytest.mark.parametrize(
+    ("stat", "free"),
+    [
+        ("anon 100000\nfile 800000\ninactive_file 500000\nactive_file 200000\n", 800_000),
+        ("inactive_file 500000\n", 600_000),
+        ("inactive_file 950000\nactive_file 900000\n", 1_000_000),  # not above the limit
+        ("anon 900000\ninactive_anon 800000\nactive_anon 70000\nshmem 60000\n", 100_000),
+    ],
+)
+def test_files_that_a_container_keeps_in_memory_count_as_free(linux, stat, free):
+    (linux / "memory.max").write_text("1000000\n")
+    (linux / "memory.current").write_text("900000\n")
+    (linux / "memory.stat").write_text(stat)
+    assert (free_memory(CPU), total_memory(CPU)) == (free, 1_000_000)
+
+
 def test_other_systems_are_asked_through_psutil(tmp_path, monkeypatch):
     monkeypatch.setattr(_machine, "_LINUX", tmp_path / "none")
     monkeypatch.setattr(_machine, "_CONTROL_GROUP", tmp_path)

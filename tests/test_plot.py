@@ -12,6 +12,7 @@ from tinyunet.plot import (
     plot_weight_map,
     running_mean,
 )
+from tinyunet.plot.canvas import new_figure, save_figure, show_picture
 
 # matplotlib's way of saying that a picture went wrong
 pytestmark = pytest.mark.filterwarnings("error")
@@ -52,6 +53,14 @@ def test_running_mean():
     assert len(running_mean([], 3)) == 0
 
 
+@pytest.mark.parametrize("width", [0, -1, 1.5])
+def test_a_running_mean_is_of_one_value_at_least(width):
+    with pytest.raises(
+        ValueError, match=f"^width must be a whole number of at least 1, got {width}"
+    ):
+        running_mean([4.0, 2.0, 6.0], width)
+
+
 def test_curves(tmp_path):
     assert plot_curves(log(60), tmp_path / "c.png") == tmp_path / "c.png"
     picture = pixels(tmp_path / "c.png")
@@ -82,6 +91,31 @@ def test_curves_with_pictures_below(tmp_path, count):
     assert height == pytest.approx(110 * (9 / count * 0.75 + 0.3), abs=2)
     assert shown[-height // 2 :, :, 0].std() > 20  # noise of the pictures
     assert near(shown[: alone.shape[0]], BLUE) > 100
+
+
+def test_pictures_of_8_bits_are_shown_as_they_are(tmp_path):
+    """A network that is not sure yet is grey, and a class has one shade at every step."""
+    sure = np.zeros((30, 40), np.uint8)
+    unsure = sure + np.uint8(122)
+    sure[:15], unsure[:15] = 255, 133
+    shown = {
+        name: pixels(plot_curves(log(60), tmp_path / f"{name}.png", [("step 1", picture)]))[500:]
+        for name, picture in (("sure", sure), ("unsure", unsure), ("floats", unsure / 255))
+    }
+    for name, dark, bright in (("sure", 0, 255), ("unsure", 122, 133), ("floats", 0, 255)):
+        height, width = shown[name].shape[:2]
+        columns = shown[name][:, width // 3 : width // 2]
+        # matplotlib's colours are cut down to 8 bits, not rounded: 122 may be shown as 121
+        assert np.abs(columns[height // 6] - bright).max() <= 1
+        assert np.abs(columns[5 * height // 6] - dark).max() <= 1
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_that_is_the_same_everywhere_is_shown_as_what_it_is(tmp_path, value):
+    figure = new_figure(2, 2)
+    show_picture(figure.subplots(), np.full((4, 5), value), "mask")
+    picture = pixels(save_figure(figure, tmp_path / "m.png"))
+    assert (picture[110, 110] == 255 * value).all()
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 49, 51])
@@ -124,6 +158,15 @@ def test_error_overlay():
     flat = error_overlay(image * 0 + 3, truth, truth)
     assert np.isfinite(flat).all()
     assert flat.min() >= 0
+
+
+def test_few_bright_pixels_keep_their_shades_under_the_errors():
+    """Nearly all pixels are black, so both percentiles are: then the extremes are shown."""
+    image, nothing = np.zeros((40, 40)), np.zeros((40, 40), bool)
+    image[3, 4], image[20, 30] = 1, 1000
+    rgb = error_overlay(image, nothing, nothing)
+    np.testing.assert_allclose(rgb[3, 4], 0.25 + 0.75 / 1000)
+    np.testing.assert_allclose(rgb[20, 30], 1)
 
 
 def scene(size=40):

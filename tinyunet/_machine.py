@@ -65,7 +65,21 @@ def _of_control_group() -> tuple[int, int]:
         return _NO_LIMIT, _NO_LIMIT
     if limit.strip() == "max":
         return _NO_LIMIT, _NO_LIMIT
-    return max(0, int(limit) - int(used)), int(limit)
+    return max(0, int(limit) - max(0, int(used) - _cached_files())), int(limit)
+
+
+def _cached_files() -> int:
+    """Bytes of files that a container's memory.current counts, but gives up where arrays need them.
+
+    Who reads a large stack fills the limit with them; they are as good as free (and so counted in
+    the machine's MemAvailable).
+    """
+    try:
+        lines = (_CONTROL_GROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    entries = dict(line.split() for line in lines)
+    return sum(int(entries.get(name, 0)) for name in ("inactive_file", "active_file"))
 
 
 _NO_LIMIT = 2**63

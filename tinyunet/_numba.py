@@ -16,12 +16,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tinyunet._text import first_line
+
 try:
     import numba
     from numba.core import caching, event
     from numba.misc.appdirs import AppDirs
 except ImportError as error:  # not installed, or not made for this Python or NumPy
-    numba, _WHY_NO_NUMBA = None, str(error).strip().splitlines()[0]
+    numba, _WHY_NO_NUMBA = None, first_line(error)
 
 prange = range if numba is None else numba.prange
 
@@ -158,7 +160,7 @@ def _problem():
         with _telling(lambda plain: None):  # this is not worth a line
             works = _probe(3) == 6
     except (numba.core.errors.NumbaError, OSError, RuntimeError) as error:
-        return str(error).strip().splitlines()[0]
+        return first_line(error)
     return "" if works else "a compiled test function returned a wrong result"
 
 

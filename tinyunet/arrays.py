@@ -14,17 +14,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tinyunet._text import first_line
+
 Array: TypeAlias = np.ndarray  # in annotations: an array of NumPy's, or the like of CuPy's
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
-
 
 try:
     import cupy
 except ImportError as error:  # not installed, or installed without the CUDA libraries it needs
-    cupy, _WHY_NO_CUPY = None, _first_line(error)
+    cupy, _WHY_NO_CUPY = None, first_line(error)
 else:
     _WHY_NO_CUPY = ""
 
@@ -255,7 +252,7 @@ def gpu_problem() -> str | None:
             compiler.getVersion()
     except (ImportError, RuntimeError) as error:
         return (
-            f"CuPy and a GPU are there, but not all of the CUDA toolkit ({_first_line(error)}); "
+            f"CuPy and a GPU are there, but not all of the CUDA toolkit ({first_line(error)}); "
             "install it with `pip install 'cupy-cuda12x[ctk]'` or `'cupy-cuda13x[ctk]'`"
         )
     return None

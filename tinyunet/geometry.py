@@ -13,6 +13,7 @@ Paper: section 2, figure 1. Lesson: lessons/05-the-u.md.
 """
 
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -46,9 +47,9 @@ def mirror(index: Array | int, size: int) -> Array:
     return np.where(index < size, index, 2 * (size - 1) - index)
 
 
-def _check_depth(depth: float) -> int:
+def _check_depth(depth: int) -> int:
     """The depth as an int, if it is one that a U can have."""
-    if depth != int(depth) or depth < 1:
+    if not isinstance(depth, Integral) or depth < 1:
         raise ValueError(f"depth {depth} is not a whole number of at least 1")
     if depth > DEEPEST:
         raise ValueError(f"depth {depth} is more than {DEEPEST}")

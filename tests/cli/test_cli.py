@@ -1,5 +1,6 @@
 """Every command on tiny data: the files are there and right, results go to stdout."""
 
+import argparse
 import json
 import os
 import runpy
@@ -16,7 +17,8 @@ import tifffile
 from runs import FLAGS, snapshot, tiny, tiny_arrays, tiny_dataset, write_stacks
 
 import tinyunet
-from tinyunet._text import duration, plural, size_text
+from tinyunet._machine import usable_cores
+from tinyunet._text import size_text
 from tinyunet.backends import equality
 from tinyunet.cli import build_parser, common, demo_command, main, train_command
 from tinyunet.images import StackWriter, normalise, read_segmentation
@@ -344,7 +346,7 @@ def test_info(capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["version"] == tinyunet.__version__
     assert (result["parameters"], result["tile"], result["output"]) == (31030658, 572, 388)
-    assert result["cpu_cores"] == os.cpu_count()
+    assert result["cpu_cores"] == usable_cores()
     assert len(result["layers"]) == 31
     assert result["forward_flops"] == sum(layer["flops"] for layer in result["layers"])
     assert tinyunet_("info") == 0
@@ -668,20 +670,16 @@ def test_download(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == ("x/train-volume.tif\n", "licence\n")
 
 
-def test_size_text():
-    shown = [size_text(n) for n in (0, 999, 1000, 1536, 999_000, 2.5e6, 31e9, 5e12)]
-    assert shown == [
-        *("0 bytes", "999 bytes", "1 kB", "1.54 kB", "999 kB", "2.5 MB", "31 GB"),
-        "5e+03 GB",
-    ]
+def test_threads_are_counted_against_the_cores_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(common, "usable_cores", lambda: 1)
+    with pytest.raises(ValueError, match="^--threads 2: wanted 1 to 1, the cores that this proc"):
+        common.use_threads(argparse.Namespace(threads=2))
 
 
-def test_words_for_numbers():
-    shown = [duration(seconds) for seconds in (0, 8.4, 99, 100, 3599, 5970, 12_000)]
-    assert shown == ["0 s", "8 s", "99 s", "2 min", "60 min", "1 h 40 min", "3 h 20 min"]
-    assert [plural(count, "slice") for count in (0, 1, 2, 1234)] == [
-        *("0 slices", "1 slice", "2 slices", "1,234 slices"),
-    ]
+def test_threads_need_the_kernels(monkeypatch):
+    monkeypatch.setattr(common, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="^--threads 1: is about the kernels, .* missing"):
+        common.use_threads(argparse.Namespace(threads=1))
 
 
 def test_json_has_no_nan(capsys):

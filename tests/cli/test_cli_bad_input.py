@@ -254,7 +254,7 @@ TRAIN = [
     (
         "tile beyond memory",
         train("--tile", 10**6 + 2),
-        "^a step needs about .* GB of memory, this machine has",
+        "^a step needs about .* TB of memory, this machine has",
     ),
     ("depth 0", train("--depth", 0), "^depth 0 is not a whole number of at least 1$"),
     ("depth beyond all", train("--depth", 10**9), "^depth 1000000000 is more than 30$"),
@@ -304,8 +304,8 @@ TRAIN = [
     ("channels 3, grey", train("--channels", 3), "is grey: wanted 3 channels"),
     ("ignore all", train("--ignore", 255, "--ignore", 0), "every pixel has|at least two classes"),
     ("device word", train("--device", "tpu"), "^device 'tpu' is not one of 'auto', 'cpu', 'gpu'"),
-    ("threads 0", train("--threads", 0), "^--threads 0: this machine has 1 to"),
-    ("threads many", train("--threads", 99999), "^--threads 99999: this machine has 1 to"),
+    ("threads 0", train("--threads", 0), "^--threads 0: wanted 1 to"),
+    ("threads many", train("--threads", 99999), "^--threads 99999: wanted 1 to"),
     ("precision word", train("--precision", "int8"), "invalid choice: 'int8'"),
     ("unknown option", train("--epochs", 3), "unrecognized arguments: --epochs 3"),
     ("no out", command("train", images, labels), "arguments are required: --out"),
@@ -753,7 +753,7 @@ PREDICT = [
         predict(run, images, "p.tif", "--device", "gpu:x"),
         "device 'gpu:x' is not one",
     ),
-    ("threads 0", predict(run, images, "p.tif", "--threads", 0), "--threads 0: this machine has 1"),
+    ("threads 0", predict(run, images, "p.tif", "--threads", 0), "--threads 0: wanted 1 to"),
 ]
 
 PREDICT += [
@@ -849,6 +849,7 @@ INFO = [
         command("info", "--tile", 570),
         "570 does not fit depth 5: .*556 and",
     ),
+    ("tile 0", command("info", "--tile", 0), "^tile 0 does not fit depth 5"),
     ("tile that does not fit RUN", command("info", run, "--tile", 35), "35 does not fit depth 2"),
     ("depth 0", command("info", "--depth", 0), "depth 0 is not a whole number of at least 1"),
     ("depth 31", command("info", "--depth", 31), "^depth 31 is more than 30$"),

@@ -59,6 +59,7 @@ def test_default_colours_differ_and_only_the_background_is_black():
         ("c.csv", "membrane,1,red", "entry 1: number 'membrane' is not one"),
         ("c.csv", "1,x,reddish", "entry 1: 'reddish' is no colour such as #E69F00"),
         ("c.csv", "1,x,red\n1,y,blue", "entry 2: class 1 is there twice"),
+        ("c.csv", '1,"' + "x" * 140_000, r"c.csv: damaged \(field larger than field limit"),
         ("c.json", "{", "damaged"),
         ("c.json", "[" * 100_000, "damaged"),
         ("c.json", '{"1": "x"}', "wanted a list of"),

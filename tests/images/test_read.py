@@ -562,6 +562,11 @@ def test_data_set_of_one_slice_reads_well():
     assert data.describe().endswith("\nwithout truth: 1 frame, left out of loss and score")
 
 
+def test_an_empty_list_names_no_file():
+    with pytest.raises(ValueError, match="^path must name at least one file, got an empty list$"):
+        open_stack([])
+
+
 @pytest.mark.skipif(not (SHARED_DATA / "isbi2012").exists(), reason="no ISBI slices beside")
 def test_real_membranes():
     folder = SHARED_DATA / "isbi2012"

@@ -442,6 +442,18 @@ MIXED = np.zeros((2, 9, 12))
         ({"image": np.zeros((9, 9), complex)}, "image must hold real numbers, got dtype complex"),
         ({"image": np.full((9, 9), np.nan)}, "image must hold finite values"),
         (
+            {"image": np.full((9, 9), np.nan), "normalise": "image"},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
+        (
+            {"image": np.where(np.eye(9), np.inf, 0), "normalise": "image"},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
+        (
+            {"image": np.where(np.eye(9), np.inf, 0), "normalise": (1.5, 2)},
+            "^image must hold finite values, got NaN or infinity$",
+        ),
+        (
             {"normalise": "stack"},
             "normalise must be None, 'trained', 'image', 'compressed', 'none' or .mean, std., got",
         ),

@@ -60,8 +60,26 @@ def test_other_functions_get_all_classes(probabilities):
         ({"settings": {}, "function": "math"}, "no function 'math' that makes cells"),
         ({"settings": {}, "function": "gone_to_cells"}, "no function 'gone_to_cells'"),
         ({"settings": {}, "function": 3}, "no function 3"),
+        ({"settings": {"threshold": "0.6"}}, "^threshold must be a number, got '0.6'$"),
+        ({"settings": {"threshold": None}}, "^threshold must be a number, got None$"),
+        ({"settings": {"threshold": True}}, "^threshold must be a number, got True$"),
+        ({"settings": {"grow": [1]}}, r"^grow must be a number, got \[1\]$"),
+        ({"settings": {"min_size": 2.5}}, "^min_size must be a whole number, got 2.5$"),
+        ({"settings": {"fill_holes": 1}}, "^fill_holes must be true or false, got 1$"),
+        (
+            {"settings": {"min_core": 2.0}, "function": "cores_to_cells"},
+            "^min_core must be a whole number, got 2.0$",
+        ),
     ],
 )
 def test_what_is_no_recipe(content, message):
     with pytest.raises(ValueError, match=message):
         Recipe.from_dict(content)
+
+
+def test_settings_may_be_numbers_of_numpy_and_switches(probabilities):
+    settings = {"threshold": np.float32(0.5), "min_size": np.int64(3), "fill_holes": False}
+    expected = probabilities_to_cells(
+        1 - probabilities[0], threshold=0.5, min_size=3, fill_holes=False
+    )
+    assert np.array_equal(Recipe(settings=settings).cells(probabilities), expected)

@@ -250,7 +250,10 @@ def test_a_run_keeps_its_threshold(run, tmp_path, capsys):
     assert "postprocessing" not in capsys.readouterr().err
 
 
-def test_a_damaged_choice_is_one_line(run, capsys):
-    (run / "postprocessing.json").write_text("{}")
+@pytest.mark.parametrize("content", ["{}", '{"settings": {"threshold": "0.6"}}'])
+def test_a_damaged_choice_is_one_line(run, capsys, content):
+    (run / "postprocessing.json").write_text(content)
     assert predict(run, run, "--masks", run / "m") == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "postprocessing.json: damaged (" in said

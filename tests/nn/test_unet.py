@@ -215,6 +215,12 @@ def test_load_copies_and_refuses_other_architectures():
         ({"n_classes": 1}, "n_classes 1 is not a whole number of at least 2"),
         ({"depth": 0}, "depth 0"),
         ({"depth": 2.5}, r"depth 2\.5"),
+        ({"depth": 2.0}, r"^depth 2\.0 is not a whole number of at least 1$"),
+        ({"depth": np.inf}, "^depth inf is not a whole number of at least 1$"),
+        ({"depth": "5"}, "^depth 5 is not a whole number of at least 1$"),
+        ({"in_channels": 1.0}, r"^in_channels 1\.0 is not a whole number of at least 1$"),
+        ({"n_classes": np.nan}, "^n_classes nan is not a whole number of at least 2$"),
+        ({"base_channels": 2.0}, r"^base_channels 2\.0 is not a whole number of at least 1$"),
         ({"base_channels": 0}, "base_channels 0"),
         ({"dropout": 1}, "dropout 1"),
         ({"dropout": -0.1}, "dropout -0.1"),
@@ -228,6 +234,11 @@ def test_load_copies_and_refuses_other_architectures():
 def test_unet_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         UNet(**arguments)
+
+
+def test_whole_numbers_may_be_numpys():
+    net = UNet(np.int64(2), np.uint8(3), np.int32(2), np.int64(4), device="cpu")
+    assert net.params["down2.conv1.weight"].shape == (8, 4, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +316,18 @@ def test_a_gradient_of_another_batch_is_refused(rng):
     for shape in ((2, *logits.shape[1:]), logits.shape[1:], (*logits.shape[:3], 1)):
         with pytest.raises(ValueError, match="made logits of shape"):
             net.backward(rng.standard_normal(shape, np.float32), cache)
+
+
+def test_a_refused_gradient_consumes_nothing(rng):
+    net = UNet(depth=2, base_channels=2, dropout=0, device="cpu")
+    logits, cache = net.forward(rng.standard_normal((1, 1, 22, 26)))
+    dlogits = rng.standard_normal(logits.shape, np.float32)
+    expected = net.backward(dlogits, cache)
+    with pytest.raises(ValueError, match="made logits of shape"):
+        net.backward(dlogits[:, :1], cache, consume=True)
+    got = net.backward(dlogits, cache, consume=True)
+    for name, gradient in expected.items():
+        assert_array_equal(got[name], gradient)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

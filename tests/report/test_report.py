@@ -252,6 +252,24 @@ def test_damaged_scores_and_history_stop_no_report(tmp_path, content):
     assert "1 of 1 step" in write_report(run).read_text(encoding="utf-8")
 
 
+def test_what_files_hold_is_text_and_no_html(tmp_path):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    (run / "scores.json").write_text('{"step": "<b>&", "slices": [], "thresholds": []}')
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "The weights of step &lt;b&gt;&amp; on the held-out slices" in text
+
+
+def test_the_report_of_a_machine_without_numba_names_none(tmp_path):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    (start,) = json.loads((run / "history.json").read_text())
+    start["machine"]["numba"] = None
+    (run / "history.json").write_text(json.dumps([start]))
+    text = write_report(run).read_text(encoding="utf-8")
+    assert f"numpy {np.__version__}, scipy " in text
+
+
 def test_no_run_no_report(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_report(tmp_path)
@@ -270,6 +288,53 @@ def test_a_picture_of_the_slice_at_the_first_validations(made):
     ]
     assert all(picture.shape == (30, 34) for _, picture in pictures)
     assert len(learning_pictures(folder, None, None)) == 5
+
+
+def test_files_that_are_no_pictures_of_a_step_end_no_run(tmp_path, recwarn):
+    run = tmp_path / "run"
+    train(tiny_dataset(), tiny(steps=1), run, "cpu")
+    learning = run / "learning"
+    learning.mkdir()
+    for step, mode in ((30, "L"), (4, "RGB")):
+        Image.new(mode, (34, 30)).save(learning / f"step-{step:07d}.png")
+    for name in ("step-old.png", "step-0000003.png~", "notes.txt"):  # nobody's business
+        (learning / name).write_text("mine")
+    (learning / "step-0000009.png").write_text("damaged")
+    (learning / "step-0000012.png").mkdir()
+    plan = make_plan(tiny_dataset(), tiny(steps=1), "cpu")
+    for _ in range(2):
+        Display(plan, run, bar=False).draw()
+    said = sorted(str(w.message) for w in recwarn if "curves.png" in str(w.message))
+    assert len(said) == 2  # once each, though drawn twice
+    assert said[0].startswith(f"left out of curves.png: {learning / 'step-0000009.png'}: damaged")
+    assert "step-0000012.png" in said[1]
+    pictures = learning_pictures(run, None, None)
+    assert [(title, p.shape) for title, p in pictures] == [
+        ("step 4", (30, 34)),
+        ("step 30", (30, 34)),
+    ]
+
+
+def test_the_ground_truth_has_the_shades_of_the_predictions(tmp_path, monkeypatch):
+    dataset = tiny_dataset()
+    dataset.n_classes = 3
+    for labels in dataset.labels:
+        labels[5:15, 5:15] = 2
+    plan = make_plan(dataset, tiny(weight_map=False), "cpu")
+    drawn = []
+    monkeypatch.setattr(showing, "plot_curves", lambda log, path, pictures: drawn.append(pictures))
+    monkeypatch.setattr(showing, "read_log", lambda path: {})
+    (tmp_path / "log.csv").touch()
+    display = Display(plan, tmp_path, bar=False)
+    first = Validation(plan.settings.val_every, 1.0, 0.5)
+    display.validated(first, np.eye(3, dtype=np.float32)[:, [[0, 1, 2]]])
+    display.draw()
+    (_, _), (title, truth), (_, predicted) = drawn[-1]
+    assert title == "ground truth"
+    assert truth.dtype == predicted.dtype == np.uint8
+    assert predicted.tolist() == [[0, 127, 254]]
+    shades = np.array([0, 127, 254])
+    np.testing.assert_array_equal(truth, shades[plan.validation.classes(0)])
 
 
 def test_the_pictures_are_the_probabilities_of_that_step(tmp_path):

@@ -2,12 +2,15 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from runs import tiny, tiny_dataset
 
 import tinyunet
+from tinyunet._machine import usable_cores
 from tinyunet.images.split import fingerprint
 from tinyunet.training.history import add_to_history, found_data, machine, read_history
 from tinyunet.training.loop import train
@@ -36,6 +39,19 @@ def test_every_start_is_noted(tmp_path):
     assert first["machine"] == machine()
     assert first["machine"]["numpy"] == np.__version__
     assert first["machine"]["memory"] > 2**20
+
+
+def test_without_numba_a_run_is_noted_too():
+    program = (
+        "import sys\n"
+        "sys.modules['numba'] = None\n"
+        "from tinyunet.training.history import machine\n"
+        "print(machine()['numba'], machine()['cores'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert done.stdout.split() == ["None", str(usable_cores())]
 
 
 def test_it_is_text_for_people(tmp_path):

@@ -297,6 +297,15 @@ def test_an_error_of_the_disk_names_the_log_and_frees_the_folder(tmp_path, monke
         (HEADER + "x,0.5,,\n", "log.csv: line 2 is damaged .invalid literal"),
         (HEADER + "1,0.5,,\n\udcff\udcff,0.5,,\n", "log.csv: line 3 is damaged .invalid literal"),
         (HEADER + "1,much,,\n", "log.csv: line 2 is damaged .could not convert"),
+        (HEADER + '1,0.5,,\n2,"0.5,,\n3,0.5,,\n', "log.csv: line 3 is damaged .could not convert"),
+        (
+            HEADER + '1,0.5,,\n2,"0.5,,\n' + "3,0.5,,\n" * 20_000,  # more than a field may hold
+            "log.csv: line 3 is damaged .could not convert",
+        ),
+        (
+            HEADER + "1,0.5,,\n2," + "7" * 140_000 + ",,\n3,0.5,,\n",
+            r"log.csv: line 3 is damaged \(field larger than field limit",
+        ),
     ],
 )
 def test_a_damaged_log(tmp_path, text, message):

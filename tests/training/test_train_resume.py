@@ -290,6 +290,15 @@ def test_more_steps_are_allowed(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_fewer_steps_than_were_done_are_refused(tmp_path):
+    dataset = tiny_dataset()
+    train(dataset, tiny(val=None, steps=3), tmp_path / "run", "cpu")
+    before = snapshot(tmp_path)
+    with pytest.raises(ValueError, match="^steps 2: the run has done 3; wanted that many or more$"):
+        train(dataset, tiny(val=None, steps=2), tmp_path / "run", "cpu", resume=True)
+    assert snapshot(tmp_path) == before
+
+
 def test_a_falling_rate_is_resumed_exactly_and_only_with_its_own_steps(tmp_path):
     dataset, settings = tiny_dataset(), tiny(val=None, decay=0.7)
     train(dataset, settings, tmp_path / "whole", "cpu")

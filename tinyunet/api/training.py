@@ -60,7 +60,7 @@ def train(
     resume : bool, optional
         Go on with the run in `out`, if there is one.
     seconds : float, optional
-        Stop early after this time.
+        Stop early after this time, 0 or more.
     progress : bool, optional
         Whether there is a bar on stderr.
     **settings
@@ -99,9 +99,13 @@ def train(
 def _share(val: Any) -> Share | None:
     """The share of the slices that `val` means, None for a range of them or nothing."""
     if isinstance(val, str):
-        if not val.endswith("%"):
+        try:
+            percent = float(val.removesuffix("%")) if val.endswith("%") else None
+        except ValueError:
+            percent = None
+        if percent is None:
             raise ValueError(f"val {val!r} is not a share like '20%' or a range like (20, 24)")
-        return Share(float(val[:-1]) / 100)
+        return Share(percent / 100)
     return Share(float(val)) if isinstance(val, float) else None
 
 

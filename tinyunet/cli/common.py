@@ -6,8 +6,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from tinyunet._machine import usable_cores
 
 
 def add_device(parser: Any) -> None:
@@ -28,9 +31,17 @@ def use_threads(arguments: argparse.Namespace) -> None:
     """Let numba and BLAS use --threads; without it their own environment variables decide."""
     if arguments.threads is None:
         return
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     if not 1 <= arguments.threads <= cores:
-        raise ValueError(f"--threads {arguments.threads}: this machine has 1 to {cores}")
+        raise ValueError(
+            f"--threads {arguments.threads}: wanted 1 to {cores}, the cores that this process may "
+            "use"
+        )
+    if find_spec("tinyunet.backends") is None:
+        raise ValueError(
+            f"--threads {arguments.threads}: is about the kernels, and there are none here "
+            "(tinyunet/backends is missing)"
+        )
     from tinyunet.backends.cpu.threads import set_threads
 
     set_threads(arguments.threads)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyunet._files import printable
+from tinyunet._machine import usable_cores
 from tinyunet._text import plural, size_text
 from tinyunet.cli import common
 from tinyunet.cli.network_card import print_card
@@ -81,8 +82,6 @@ def info(arguments: argparse.Namespace) -> int:
     int
         The exit code, 0.
     """
-    import os
-
     import numpy
 
     import tinyunet
@@ -92,14 +91,14 @@ def info(arguments: argparse.Namespace) -> int:
     from tinyunet.nn.memory import training_memory
 
     architecture, own_tile, card = _architecture(arguments)
-    tile = arguments.tile or own_tile
+    tile = own_tile if arguments.tile is None else arguments.tile
     geometry.check_size(tile, architecture["depth"], "tile")
     shape = [architecture[name] for name in SHAPE]
     layers = layer_table(tile, *shape)
     result = {
         "version": tinyunet.__version__,
         "numpy": numpy.__version__,
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": usable_cores(),
         "gpu": gpu_problem() or "ready",
         "run": _run(arguments.run_folder),
         "card": None if card is None else card.about,

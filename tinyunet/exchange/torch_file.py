@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet._files import atomic_write, printable
+from tinyunet._text import first_line
 from tinyunet.arrays import to_numpy
 from tinyunet.exchange._libraries import needs
 from tinyunet.exchange.torch_names import LAYOUTS, from_state, to_layout
@@ -115,7 +116,7 @@ def _torch(path: Path) -> dict[str, np.ndarray]:
     try:
         state = torch.load(content, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
-        first = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        first = printable(first_line(error))
         raise ValueError(f"{path}: PyTorch cannot read it as plain tensors ({first})") from error
     for key in ("state_dict", "model_state_dict", "model"):  # checkpoints put it one deeper
         if isinstance(state, dict) and isinstance(state.get(key), dict):

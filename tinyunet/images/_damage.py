@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tinyunet._text import first_line
+
 # What tifffile, imagecodecs and Pillow raise on damaged files, beside errors of their own: the
 # first row was seen (tests/images/test_images_fuzz.py), the second stands in their sources.
 # LookupError is IndexError and KeyError, ArithmeticError OverflowError and ZeroDivisionError.
@@ -48,8 +50,3 @@ def refusing(path: str, kind: str, *others: type[Exception]) -> Iterator[None]:
 
 def _quiet(record: logging.LogRecord) -> bool:
     return False
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its class where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

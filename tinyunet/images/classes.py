@@ -90,7 +90,7 @@ def read_classes(path: FileName, n_classes: int) -> list[Class]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is no text ({error})") from error
-    rows = _rows_of_json(path, text) if path.suffix.lower() == ".json" else _rows_of_csv(text)
+    rows = _rows_of_json(path, text) if path.suffix.lower() == ".json" else _rows_of_csv(path, text)
     classes = default_classes(n_classes)
     seen = set()
     for place, row in enumerate(rows, 1):
@@ -107,10 +107,13 @@ def read_classes(path: FileName, n_classes: int) -> list[Class]:
     return classes
 
 
-def _rows_of_csv(text: str) -> list[list[Any]]:
+def _rows_of_csv(path: Path, text: str) -> list[list[Any]]:
     """The lines with something in them, without the heading; semicolons separate, too."""
     separator = ";" if ";" in text and "," not in text else ","
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+    except csv.Error as error:  # which is no ValueError: of a field beyond its limit
+        raise ValueError(f"{path}: damaged ({printable(error)})") from None
     if rows and not rows[0][0].strip().isdecimal() and rows[0][0].strip().lower() == COLUMNS[0]:
         rows = rows[1:]
     return [[cell.strip() for cell in row] for row in rows]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tinyunet.images._damage import first_line
+from tinyunet._text import first_line
 from tinyunet.images.names import FileName
 from tinyunet.images.stack import open_stack
 from tinyunet.images.write import write_stack

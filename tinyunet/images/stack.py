@@ -208,7 +208,7 @@ def open_stack(
     FileNotFoundError
         If there is nothing of that name.
     ValueError
-        With what the file holds and what is wanted.
+        With what the file holds and what is wanted; for an empty list.
 
     Notes
     -----
@@ -222,7 +222,9 @@ def open_stack(
             f"{MOST_CHANNELS}"
         )
     if not isinstance(path, str | os.PathLike):
-        files, path = list(path), Path(path[0]).parent
+        if not (files := list(path)):
+            raise ValueError("path must name at least one file, got an empty list")
+        path = Path(files[0]).parent
     elif not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     else:

@@ -36,7 +36,7 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
     Raises
     ------
     ValueError
-        For what is none of these.
+        For what is none of these, and for an image of NaN or infinity where it gives mean and std.
     """
     accepted = "normalise must be None, 'trained', 'image', 'compressed', 'none' or (mean, std)"
     if isinstance(normalise, str):
@@ -47,6 +47,8 @@ def prepare_normalisation(net: UNet, normalise: Normalise, image: Array) -> tupl
         if normalise == "compressed":
             image = compress(image)
         normalise = None if normalise in AS_THEY_ARE else mean_and_std(image)
+        if normalise is not None and not np.all(np.isfinite(normalise)):
+            raise ValueError("image must hold finite values, got NaN or infinity")
     if normalise is None:
         return image, None, None
     try:

@@ -54,11 +54,11 @@ def predict_tiled(
         1 to 8, mean of the probabilities over so many rotated and flipped versions of the image, in
         the order of `dihedral`: 1 the image itself, 4 its rotations by 90 degrees, 8 all of them
         and their mirror images, 7 as many as the paper averages (it does not say which).
-    normalise : {"trained", "image", "compressed"} or (mean, std) or None, optional
+    normalise : {"trained", "image", "compressed", "none"} or (mean, std) or None, optional
         "trained" prepares the image as ``net.normalisation`` says that those of the training were;
         "image" subtracts the image's mean and divides by its standard deviation; "compressed" does
         so after `images.compress`, for which the whole image is in memory; (mean, std) uses
-        these, numbers or one a channel; None takes the values as they are.
+        these, numbers or one a channel; None and "none" take the values as they are.
     out : array, shape (n_classes, H, W), float32 or float64, optional
         To write into, such as a memory map; must not share memory with `image`.
     progress : callable or bool, optional

@@ -8,6 +8,7 @@ both are kept as a small dictionary, {"function": …, "settings": {…}}. Lesso
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any
 
 from tinyunet.arrays import Array
@@ -45,6 +46,8 @@ class Recipe:
         wrong = [name for name in self.settings if name not in list(known)[1:]]
         if wrong:
             raise ValueError(f"{self.function} takes no {wrong[0]}: {', '.join(list(known)[1:])}")
+        for name, value in self.settings.items():
+            _check_value(name, value, known[name].annotation)
 
     @property
     def threshold(self) -> float:
@@ -67,7 +70,7 @@ class Recipe:
         Raises
         ------
         ValueError
-            For settings that the function does not take.
+            For settings that the function does not take, and values of another kind.
         """
         return replace(self, settings={**self.settings, **settings})
 
@@ -133,6 +136,20 @@ class Recipe:
         settings = {**defaults, **content["settings"]}
         chosen = str(content.get("chosen", ""))
         return cls(function, settings, bool(content.get("objects", False)), chosen)
+
+
+_ACCEPTED: dict[type, tuple[type, str]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+}
+
+
+def _check_value(name: str, value: Any, annotation: type) -> None:
+    """Refuse a setting of another kind now, and not when a stack has been predicted."""
+    accepted, words = _ACCEPTED[annotation]
+    if not isinstance(value, accepted) or isinstance(value, bool) != (annotation is bool):
+        raise ValueError(f"{name} must be {words}, got {value!r}")
 
 
 def _find(name: str) -> Callable[..., Array]:

@@ -11,6 +11,7 @@ Paper: section 2, figure 1. Lessons: lessons/05-the-u.md, lessons/05a-forward-an
 """
 
 import math
+from numbers import Integral
 from typing import NamedTuple
 
 from tinyunet import geometry
@@ -102,7 +103,7 @@ def check_architecture(
         ("depth", depth, 1),
         ("base_channels", base_channels, 1),
     ):
-        if value != int(value) or value < least:
+        if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} {value} is not a whole number of at least {least}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout {dropout} is not in [0, 1)")

@@ -181,13 +181,13 @@ class UNet:
         """
         if "logits" not in cache:
             raise ValueError("cache is empty: an earlier backward pass consumed it")
-        cache = cache if consume else dict(cache)
-        shape = cache.pop("logits")
-        if tuple(dlogits.shape) != tuple(shape):
+        if tuple(dlogits.shape) != (shape := tuple(cache["logits"])):
             raise ValueError(
                 f"dlogits has shape {tuple(dlogits.shape)}, but the forward pass of this cache "
-                f"made logits of shape {tuple(shape)}"
+                f"made logits of shape {shape}"
             )
+        cache = cache if consume else dict(cache)
+        del cache["logits"]
         with self.workspace.used(), self.device.current():
             grads, dx = self._backward(dlogits, cache, input_gradient)
         return (grads, dx) if input_gradient else grads

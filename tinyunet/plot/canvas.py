@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyunet._files import atomic_write
 from tinyunet.arrays import Array
 
@@ -73,6 +75,7 @@ def show_picture(axes: Any, image: Array, title: str, **style: Any) -> None:
     **style
         What `imshow` is to do otherwise.
     """
-    axes.imshow(image, **{"cmap": "gray", "interpolation": "nearest", **style})
+    limits = {"vmin": 0, "vmax": 1} if np.asarray(image).dtype == bool else {}  # all True is white
+    axes.imshow(image, **{"cmap": "gray", "interpolation": "nearest", **limits, **style})
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()

@@ -4,6 +4,7 @@ Lesson: lessons/11-training.md.
 """
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from tinyunet.arrays import Array, as_array
 from tinyunet.plot.canvas import BLUE, ORANGE, new_figure, save_figure, show_picture
+
+_8_BITS = {"vmin": 0, "vmax": 255}
 
 
 def running_mean(values: object, width: int) -> Array:
@@ -31,8 +34,10 @@ def running_mean(values: object, width: int) -> Array:
     Raises
     ------
     ValueError
-        For values that are no sequence of finite numbers.
+        For values that are no sequence of finite numbers, and a width below 1.
     """
+    if not isinstance(width, Integral) or width < 1:
+        raise ValueError(f"width must be a whole number of at least 1, got {width!r}")
     numbers = as_array(values, "values")
     if numbers.ndim != 1 or numbers.dtype.kind not in "buif" or not np.isfinite(numbers).all():
         raise ValueError(
@@ -59,7 +64,9 @@ def plot_curves(
     path : path
         The PNG.
     pictures : sequence of (title, image), optional
-        Shown in a row below, such as what the network made of one slice at several steps.
+        Shown in a row below, such as what the network made of one slice at several steps. uint8
+        is shown as it is, 0 in black and 255 in white, so that pictures of several steps compare;
+        other dtypes from their darkest to their brightest value.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def plot_curves(
         for axes, (title, image) in zip(
             lower.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True
         ):
-            show_picture(axes, image, title)
+            show_picture(axes, image, title, **(_8_BITS if image.dtype == np.uint8 else {}))
     _losses(left, log)
     _error_rates(right, log)
     for axes in (left, right):

@@ -113,6 +113,25 @@ def find_contours(labels: Array, width: int = 1) -> Array:
     return contours
 
 
+def to_unit_range(values: Array) -> Array:
+    """Bring intensities to 0 … 1, the darkest and brightest half per cent cut off.
+
+    Parameters
+    ----------
+    values : array
+        Finite floats of any shape.
+
+    Returns
+    -------
+    array
+        Of that shape; 0 where all values are equal.
+    """
+    low, high = np.percentile(values, [0.5, 99.5])
+    if high <= low:  # little to see beside much of one value, as of a few cells on black
+        low, high = float(values.min()), float(values.max())
+    return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+
+
 def stretch(image: Array) -> Array:
     """Show an image's intensities in 8 bits, its darkest and brightest half per cent cut off.
 
@@ -141,11 +160,7 @@ def stretch(image: Array) -> Array:
         image = np.moveaxis(image, 0, 2) if len(image) == 3 else image.mean(axis=0)
     fits = max(-float(image.min()), float(image.max())) <= float(np.finfo(np.float32).max)
     values = image.astype(np.float32 if fits else np.float64)
-    low, high = np.percentile(values, [0.5, 99.5])
-    if high <= low:  # little to see beside much of one value, as of a few cells on black
-        low, high = float(values.min()), float(values.max())
-    scaled = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    picture = np.rint(255 * scaled).astype(np.uint8)
+    picture = np.rint(255 * to_unit_range(values)).astype(np.uint8)
     return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 

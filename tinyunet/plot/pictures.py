@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyunet.arrays import Array, as_array
 from tinyunet.plot.canvas import ORANGE, new_figure, save_figure, show_picture
+from tinyunet.plot.overlay import to_unit_range
 
 
 def error_overlay(image: object, ground_truth: object, prediction: object) -> Array:
@@ -45,9 +46,7 @@ def error_overlay(image: object, ground_truth: object, prediction: object) -> Ar
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("image must be finite, got NaN or infinity")
-    low, high = np.percentile(values, [0.5, 99.5])
-    intensity = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    rgb = np.repeat(0.25 + 0.75 * intensity[..., None], 3, axis=2)
+    rgb = np.repeat(0.25 + 0.75 * to_unit_range(values)[..., None], 3, axis=2)
     rgb[truth & ~predicted] = [0.90, 0.62, 0.0]
     rgb[~truth & predicted] = [0.0, 0.45, 0.70]
     return rgb
@@ -209,7 +208,9 @@ def plot_weight_map(labels: Array, weight_map: Array, path: str | os.PathLike) -
     """
     figure = new_figure(10, 4.6)
     left, right = figure.subplots(1, 2)
-    colours = {"cmap": "gray"} if labels.max() <= 1 else {"cmap": "nipy_spectral"}
+    colours: dict[str, Any] = {"cmap": "nipy_spectral"}
+    if labels.max() <= 1:
+        colours = {"cmap": "gray", "vmin": 0, "vmax": 1}
     show_picture(left, labels, "labels", **colours)
     shown = right.imshow(weight_map, cmap="viridis", interpolation="nearest")
     right.set_title("weight of each pixel", fontsize=10)

@@ -3,14 +3,19 @@
 Lesson: lessons/11-training.md.
 """
 
+import re
 import time
+import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from tinyunet._files import atomic_write
 from tinyunet._progress import Progress
+from tinyunet._text import first_line
 from tinyunet.arrays import Array
+from tinyunet.images._damage import refusing
 from tinyunet.plot import plot_curves
 from tinyunet.training.log import read_log
 from tinyunet.training.observer import Observer
@@ -123,12 +128,12 @@ _MILESTONES = {1, *(2**k for k in range(1, 40)), *(3 * 2**k for k in range(40))}
 
 
 def _first_held_out(plan: Plan) -> tuple[Array | None, Array | None]:
-    """(image (H, W), classes (H, W)) of the first held-out slice, or (None, None)."""
+    """(image (H, W), classes (H, W) as shades) of the first held-out slice, or (None, None)."""
     labelled = plan.validation.labelled()
     if not labelled:
         return None, None
     image = plan.validation.images[labelled[0]].mean(axis=0)
-    return image, plan.validation.classes(labelled[0])
+    return image, _shades(plan.validation.classes(labelled[0]), plan.dataset.n_classes)
 
 
 def _write_picture(folder: Path, step: int, probabilities: Array) -> None:
@@ -136,12 +141,17 @@ def _write_picture(folder: Path, step: int, probabilities: Array) -> None:
     from PIL import Image
 
     if len(probabilities) == 2:
-        shown = np.rint(255 * probabilities[1])
+        shown = np.rint(255 * probabilities[1]).astype(np.uint8)
     else:
-        shown = probabilities.argmax(axis=0) * (255 // (len(probabilities) - 1))
+        shown = _shades(probabilities.argmax(axis=0), len(probabilities))
     folder.mkdir(exist_ok=True)
     with atomic_write(folder / f"step-{step:07d}.png") as temporary:
-        Image.fromarray(shown.astype(np.uint8)).save(temporary, format="PNG")
+        Image.fromarray(shown).save(temporary, format="PNG")
+
+
+def _shades(classes: Array, n_classes: int) -> Array:
+    """Classes as intensities in 8 bits, class 0 black; the same in every picture."""
+    return (classes * (255 // (n_classes - 1))).astype(np.uint8)
 
 
 def learning_pictures(
@@ -154,24 +164,45 @@ def learning_pictures(
     folder : Path
         The run folder.
     image, classes : array, shape (H, W), or None
-        The slice and its ground truth, if they are at hand.
+        The slice and its ground truth as it is to be shown, if they are at hand.
 
     Returns
     -------
     list of (title, picture)
         The image, its ground truth, and what was predicted at some steps, first and last among
-        them; empty where no step has a picture.
+        them; empty where no step has a picture. Other files are left out, and those that hold no
+        picture, with a warning.
     """
+    names = (
+        (_NAME.fullmatch(file.name), file)
+        for file in (Path(folder) / "learning").glob("step-*.png")
+    )
+    files = sorted((int(match[1]), file) for match, file in names if match)
+    chosen = {round(i) for i in np.linspace(0, len(files) - 1, min(SHOWN, len(files)))}
+    shown = [(step, _read_picture(file)) for step, file in (files[i] for i in sorted(chosen))]
+    pictures = [(f"step {step:,}", picture) for step, picture in shown if picture is not None]
+    if pictures and image is not None and classes is not None:
+        pictures = [("held-out slice", image), ("ground truth", classes), *pictures]
+    return pictures
+
+
+_NAME = re.compile(r"step-(\d+)\.png", re.ASCII)
+
+
+def _read_picture(file: Path) -> Array | None:
+    """The picture in grey; None for a file that holds none: no run is to end for a decoration."""
     from PIL import Image
 
-    files = sorted((Path(folder) / "learning").glob("step-*.png"))
-    if not files:
-        return []
-    chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, min(SHOWN, len(files)))})
-    pictures = []
-    if image is not None and classes is not None:
-        pictures = [("held-out slice", image), ("ground truth", classes)]
-    for file in (files[index] for index in chosen):
-        with Image.open(file) as opened:
-            pictures.append((f"step {int(file.stem[5:]):,}", np.asarray(opened)))
-    return pictures
+    try:
+        bomb = Image.DecompressionBombError
+        with refusing(str(file), "PNG", bomb), Image.open(file) as opened:
+            return np.asarray(opened.convert("L"))
+    except (OSError, ValueError) as error:
+        _warn_once(f"left out of curves.png: {first_line(error)}")
+        return None
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Warn; the curves are drawn many times."""
+    warnings.warn(text, stacklevel=2)

@@ -168,7 +168,9 @@ def _scores_or_why_not(folder: Path, scores: dict[str, Any] | None) -> str:
 
 
 def _scores(folder: Path, scores: dict[str, Any]) -> str:
-    parts = [f"<p>The weights of step {scores.get('step')} on the held-out slices:</p>"]
+    parts = [
+        f"<p>The weights of step {escape(str(scores.get('step')))} on the held-out slices:</p>"
+    ]
     rows: list[dict[str, float]] = scores.get("thresholds") or []
     if rows:
         names = ["threshold", *(name for name in rows[0] if name != "threshold")]
@@ -254,7 +256,7 @@ def _starts(history: list[dict[str, Any]]) -> str:
             where += f", {machine.get('cores')} cores, {size_text(machine['memory'])}"
         libraries = [f"tinyunet {start.get('tinyunet')}"]
         names = ("python", "numpy", "numba", "scipy")
-        libraries += [f"{name} {machine[name]}" for name in names if name in machine]
+        libraries += [f"{name} {machine[name]}" for name in names if machine.get(name)]
         lines = [
             f"{start.get('date')}, after step {start.get('after_step')}, on {start.get('device')}",
             where,

@@ -4,7 +4,6 @@ Nothing that is computed depends on it. Lesson: lessons/11-training.md.
 """
 
 import json
-import os
 import platform
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinyunet._files import open_regular
-from tinyunet._machine import total_memory
+from tinyunet._machine import total_memory, usable_cores
 from tinyunet.arrays import Device, select_device
 from tinyunet.images import Dataset
 from tinyunet.training.settings_file import write_json
@@ -68,17 +67,18 @@ def machine() -> dict[str, Any]:
     dict
         Of a kind that JSON can hold.
     """
-    import numba
     import scipy
+
+    from tinyunet._numba import numba
 
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "memory": total_memory(select_device("cpu")),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numba": numba.__version__,
+        "numba": None if numba is None else numba.__version__,
         "scipy": scipy.__version__,
     }
 

@@ -122,13 +122,15 @@ def read_log(path: str | os.PathLike[str]) -> dict[str, list[Any]]:
             raise ValueError(
                 f"{path}: not a log of a run: its first line is not {HEADER.strip()!r}"
             )
-        for number, values in enumerate(csv.reader(file), start=2):
-            try:
+        rows = csv.reader(file, quoting=csv.QUOTE_NONE)  # a quote in a log is a damaged byte
+        try:
+            for values in rows:
                 if len(values) != len(COLUMNS):
                     raise ValueError("wrong number of columns")
                 row = [int(values[0]), *(float(v) if v else None for v in values[1:])]
-            except ValueError as error:
-                raise ValueError(f"{path}: line {number} is damaged ({error})") from error
-            for name, value in zip(COLUMNS, row, strict=True):
-                columns[name].append(value)
+                for name, value in zip(COLUMNS, row, strict=True):
+                    columns[name].append(value)
+        except (ValueError, csv.Error) as error:  # csv.Error is none: of a line beyond its limit
+            number = 1 + rows.line_num
+            raise ValueError(f"{path}: line {number} is damaged ({error})") from error
     return columns

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from numbers import Real
 from typing import SupportsFloat
 
 import numpy as np
@@ -113,7 +114,7 @@ def run_plan(
     observer : Observer, optional
         Is told what happens.
     seconds : float, optional
-        Stop early after this time.
+        Stop early after this time, 0 or more.
     command : str, optional
         What was typed, for the history.
     ranks : Ranks, optional
@@ -123,7 +124,14 @@ def run_plan(
     -------
     TrainingResult
         How the run ended.
+
+    Raises
+    ------
+    ValueError, OSError, DivergedError
+        As `train` does.
     """
+    if seconds is not None and not (isinstance(seconds, Real) and seconds >= 0):  # nor NaN
+        raise ValueError(f"seconds must be a number of at least 0, got {seconds!r}")
     ranks.tell(plan.settings.to_dict())
     compare(plan, ranks)
     with (
@@ -155,6 +163,9 @@ class _Run:
         fresh = not folder.resuming or self._check_same_run().steps != self.settings.steps
         if there := folder.last.exists():
             self.progress = state.load(folder, self.net, self.optimiser)
+        if (steps := self.settings.steps) < self.progress.step:
+            done = self.progress.step
+            raise ValueError(f"steps {steps}: the run has done {done}; wanted that many or more")
         self.observer.begin(self.progress.step, self.settings.steps)
         self._prepare()
         if fresh:

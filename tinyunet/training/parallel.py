@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyunet._text import first_line
 from tinyunet.arrays import Array, Device, array_module, gpu_problem, nccl_group, to_numpy
 from tinyunet.training.ranks import SINGLE, Gradients, Loss, RankError, Ranks
 
@@ -44,7 +45,7 @@ def find_ranks() -> Ranks:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: no MPI library is found
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ImportError(
             f"started as {told} processes, but mpi4py is not installed, or cannot be loaded "
             f'({reason}): pip install "tinyunet[parallel]"'

@@ -41,12 +41,11 @@ def core_classes(labels: object, share: float = 0.5) -> Array:
     cells = check_labels(labels)
     if cells.ndim != 2:
         raise ValueError(f"labels must be (H, W), got shape {cells.shape}")
-    values, numbers = np.unique(np.append(cells.dtype.type(0), cells.ravel()), return_inverse=True)
+    # numbers from 1 without gaps, whatever came: with a 0 in front the background stays 0
+    numbers = np.unique(np.append(cells.dtype.type(0), cells.ravel()), return_inverse=True)[1]
     numbers = numbers[1:].reshape(cells.shape)
     classes = (cells != 0).astype(np.uint8) * RIM
     for number, box in enumerate(find_objects(numbers), 1):
-        if box is None or values[number] == 0:
-            continue
         inside = numbers[box] == number
         depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
         classes[box][inside & (depth > share * depth.max())] = CORE
@@ -54,14 +53,15 @@ def core_classes(labels: object, share: float = 0.5) -> Array:
 
 
 def near_two(labels: object, distance: int = 3) -> Array:
-    """Find the pixels that have two different objects within a distance.
+    """Find the pixels that have two different objects within a disc around them.
 
     Parameters
     ----------
     labels : array_like
         (H, W) object numbers, 0 is background.
     distance : int
-        Radius in pixels of the disc in which objects are looked for, at least 1.
+        d in pixels, at least 1. The disc is that of the pixels with x² + y² ≤ d² + 1, a little
+        rounder than with d²: 1 means the pixel and its 8 neighbours, as far as √2.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def near_two(labels: object, distance: int = 3) -> Array:
         raise ValueError(f"distance must be at least 1 pixel, got {distance!r}")
     cells = find_instances(labels, instances=True).astype(np.int64)
     y, x = np.mgrid[-distance : distance + 1, -distance : distance + 1]
-    disc = x * x + y * y <= distance * distance + 1
+    disc = x * x + y * y <= distance * distance + 1  # with d = 1 corners count, as they touch
     nobody = 2**40  # above every number, and exact in the doubles that SciPy's filters compute with
     highest = maximum_filter(cells, footprint=disc)
     lowest = minimum_filter(np.where(cells == 0, nobody, cells), footprint=disc)

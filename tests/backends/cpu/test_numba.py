@@ -150,10 +150,13 @@ def test_a_compiler_that_fails_is_reported(monkeypatch):
     pytest.importorskip("numba")
 
     def broken(x):
-        raise RuntimeError("no LLVM\nsecond line")
+        raise RuntimeError(*words)
 
     monkeypatch.setattr(jit, "_probe", broken)
+    words = ("no LLVM\nsecond line",)
     assert jit._problem() == "no LLVM"
+    words = ()
+    assert jit._problem() == "RuntimeError"
     monkeypatch.setattr(jit, "_probe", lambda x: 4)
     assert jit._problem() == "a compiled test function returned a wrong result"
 

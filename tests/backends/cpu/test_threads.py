@@ -412,6 +412,24 @@ print(sorted(done) == sorted(list(range(5)) * 100))
     assert lines == ["True"]
 
 
+def test_without_numba_the_number_of_threads_can_be_set():
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import sys\n"
+            "sys.modules['numba'] = None\n"
+            "from tinyunet.backends.cpu import threads\n"
+            "threads.set_threads(2)\n"
+            "print(threads.get_threads())",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert done.stdout == "2\n"
+
+
 @pytest.fixture
 def compiled():
     if not jit.available():

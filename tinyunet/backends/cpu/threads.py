@@ -22,6 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 from threadpoolctl import threadpool_limits
 
 from tinyunet._machine import usable_cores
+from tinyunet._numba import numba
 from tinyunet.backends.cpu import spin_wait
 
 LITTLE = 2**21  # multiplications: fewer are done before another thread has woken up
@@ -63,14 +64,14 @@ def set_threads(n: int) -> None:
     Not while another thread computes: a layer is cut for the number it began with.
     Raises ValueError unless n is a positive whole number.
     """
-    import numba
-
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ValueError(f"threads must be a positive whole number: got {n!r}")
     with _lock:
         _state["threads"] = n
     _dismiss()
-    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if numba is not None:
+        most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        numba.set_num_threads(min(n, most))
     # With threadpoolctl 3.8 whoever sets BLAS's threads controls them alone, until a `with` block
     # ends; this one changes nothing and gives the control back.
     threadpool_limits(n, user_api="blas")

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from tinyunet._text import first_line
 from tinyunet.arrays import Array
 from tinyunet.backends.cuda import fused, layers, winograd
 from tinyunet.backends.cuda.algorithms import (
@@ -50,7 +51,7 @@ def find_problem(gpu: CupyGpu, precision: str) -> str | None:
     except Exception as error:  # of the compiler, of CUDA, of a library that is not there
         if is_out_of_memory(error):
             raise
-        problem = str(error).strip().splitlines()[0]
+        problem = first_line(error)
         try:
             gpu.synchronize()
         except Exception as broken:
