@@ -252,7 +252,7 @@ def test_coloured_masks_of_two_classes_are_scored_as_plain_ones(run, tmp_path, c
         assert tinyunet("evaluate", tmp_path / prediction, labels, *flags) == 0
         shown.append(json.loads(capsys.readouterr().out))
     assert shown[0] == shown[1]
-    assert shown[2]["stack"]["pixel_error"] <= shown[1]["stack"]["pixel_error"]  # of 11 thresholds
+    assert shown[2]["pixel_error"] <= shown[1]["pixel_error"]  # of 11 thresholds
 
 
 @pytest.mark.parametrize("ignored", [[0, 255], [7]])
