@@ -163,7 +163,7 @@ def test_held_out_slices_without_an_object_are_scored_by_the_f_score(tmp_path):
     assert (run / "held-out.png").exists()
     text = (run / "report.html").read_text(encoding="utf-8")
     assert "<th>F-score</th>" in text
-    assert "SEG" not in text
+    assert "<th>SEG</th>" not in text
 
 
 def test_a_held_out_slice_without_an_object_leaves_seg_to_the_others(tmp_path):

@@ -165,10 +165,14 @@ def weightmap(arguments: argparse.Namespace) -> int:
     from tinyunet.images import StackWriter, read_labels
     from tinyunet.images.read import open_labels
     from tinyunet.plot import plot_weight_map
+    from tinyunet.weight_map.equation2 import check_border_term
+    from tinyunet.weight_map.separate import check_width
 
     out = common.check_output(
         arguments.out, (".png", ".tif", ".tiff"), (arguments.labels,), arguments.overwrite
     )
+    check_border_term(arguments.w0, arguments.sigma)
+    check_width(arguments.border)
     options = common.label_options(arguments)
     if arguments.classes is None:
         options["n_classes"] = 2**31  # numbers as they are: a mask, or object numbers

@@ -194,6 +194,8 @@ def _probabilities(pages: Pages, path: str) -> Pages:
     try:
         found = check_predictions(pages)
     except ValueError as error:
+        if not all(np.isfinite(page).all() for page in pages):
+            raise ValueError(f"{path}: {error}") from error
         least, most = min(page.min() for page in pages), max(page.max() for page in pages)
         raise ValueError(
             f"{path}: numbers from {least:g} to {most:g} are no probabilities: wanted floats in 0 "

@@ -101,7 +101,9 @@ def looks_like_mask(*pages: Array) -> bool:
     if all(page.dtype == bool for page in pages):
         return True
     # float16 would take 65535 for infinity
-    pages = tuple(p.astype(np.float32) if p.dtype == np.float16 else p for p in pages)
+    pages = tuple(
+        p.astype(np.float32) if p.dtype.newbyteorder("=") == np.float16 else p for p in pages
+    )
     return any(all(bool(np.all((p == 0) | (p == top))) for p in pages) for top in MASK_TOPS)
 
 

@@ -73,8 +73,7 @@ def weight_map(
     ----------
     Ronneberger, Fischer, Brox (2015), section 3, equation 2.
     """
-    _check_number("w0", w0, lowest=0.0, lowest_allowed=True)
-    _check_number("sigma", sigma, lowest=0.0, lowest_allowed=False)
+    check_border_term(w0, sigma)
     cells = find_instances(labels, instances)
     counts = _check_valid(valid, cells.shape)
     weights = np.empty(cells.shape, np.float32)
@@ -179,6 +178,23 @@ def _fill_weights(
             if both <= reach:
                 border = w0 * math.exp(-both * both / (2.0 * sigma * sigma))
             weights[y, x] = background + border
+
+
+def check_border_term(w0: float, sigma: float) -> None:
+    """Raise ValueError unless the border term's height and width can be used.
+
+    Parameters
+    ----------
+    w0, sigma : float
+        As `weight_map` takes them.
+
+    Raises
+    ------
+    ValueError
+        Naming the one that is out of range.
+    """
+    _check_number("w0", w0, lowest=0.0, lowest_allowed=True)
+    _check_number("sigma", sigma, lowest=0.0, lowest_allowed=False)
 
 
 def _check_number(name: str, value: float, lowest: float, lowest_allowed: bool) -> None:

@@ -50,8 +50,7 @@ def separate_touching(labels: object, width: int = 2) -> Array:
         Naming the cells that are lost all the same.
     """
     cells = check_labels(labels)
-    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
-        raise ValueError(f"width must be a whole number of pixels >= 0, got {width!r}")
+    check_width(width)
     pages = cells[None] if cells.ndim == 2 else cells
     depth = min(int(width), 2 * max(cells.shape))  # more than that reaches no further
     lost: list[int] = []
@@ -64,6 +63,23 @@ def separate_touching(labels: object, width: int = 2) -> Array:
             stacklevel=2,
         )
     return result.reshape(cells.shape).astype(np.asarray(labels).dtype, copy=False)
+
+
+def check_width(width: int) -> None:
+    """Raise ValueError unless `separate_touching` can cut a border of that width.
+
+    Parameters
+    ----------
+    width : int
+        In pixels.
+
+    Raises
+    ------
+    ValueError
+        For anything but a whole number of at least 0.
+    """
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
+        raise ValueError(f"width must be a whole number of pixels >= 0, got {width!r}")
 
 
 def _separate_page(page: Array, width: int, lost: list[int]) -> Array:
