@@ -800,7 +800,7 @@ EVALUATE = [
     (
         "below 0",
         evaluate(stack(np.full((4, 30, 34), -0.5, "f4"))),
-        "made.tif: numbers from -0.5 to -0.5 are no probabilities: wanted floats",
+        "made.tif: prediction must be probabilities in 0..1, uint8, or .*, got -0.5 to -0.5",
     ),
     ("16 bit", evaluate(stack(np.full((4, 30, 34), 700, "u2"))), "are no probabilities: wan"),
     (
