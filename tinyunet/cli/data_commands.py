@@ -202,22 +202,18 @@ def _tell(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
 
 def _hold_objects(pages: list[Array], man_seg: bool, arguments: argparse.Namespace) -> bool:
     """Whether the pages hold objects, not masks: one alone may hold few values by chance."""
-    from tinyunet.images.instances import looks_like_image, looks_like_mask
+    from tinyunet.images.instances import hold_objects
     from tinyunet.images.labels import IGNORED
 
     if arguments.classes is not None:
         return False  # as in training, every class but 0 is cell
     if arguments.instances or man_seg:
         return True
-    known = [np.where(page == IGNORED, 0, page) for page in pages]
-    if all(looks_like_mask(page) for page in known):
-        return False
-    if any(looks_like_image(page) for page in known):
-        raise ValueError(
-            f"{arguments.labels}: labels look like an image: many values, each in many single "
-            "pixels; give --instances if each value is one cell all the same"
-        )
-    return True
+    try:
+        return hold_objects(*(np.where(page == IGNORED, 0, page) for page in pages))
+    except ValueError as error:  # in the words of the command line
+        text = str(error).replace("pass instances=True", "give --instances")
+        raise ValueError(f"{arguments.labels}: {text}") from None
 
 
 def _weights(page: Array, instances: bool, arguments: argparse.Namespace) -> tuple[Array, Array]:

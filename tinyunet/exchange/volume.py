@@ -24,6 +24,7 @@ from tinyunet._files import atomic_write
 from tinyunet.exchange._libraries import needs
 from tinyunet.exchange.ome_zarr import Volume, create_volume, open_volume
 from tinyunet.images.normalise import AS_THEY_ARE, mean_and_std_of_rows
+from tinyunet.inference.normalise import normalise_window
 from tinyunet.inference.tiling import plan_axis, read_window
 from tinyunet.nn import UNet
 from tinyunet.nn.memory import prediction_memory
@@ -201,14 +202,16 @@ def predict_block(job: Job, block: Block) -> str:
     volume = _open(job.source, job.run)
     plane: Any = volume.plane(block.place)  # slices like an array
     as_it_is = net.normalisation in AS_THEY_ARE
-    mean, std = (0.0, 1.0) if as_it_is else _statistics(job, plane, block.place)
+    mean, std = (
+        (None, None) if as_it_is else np.array(_statistics(job, plane, block.place))[:, None]
+    )
     (top, height, tall), (left, width, wide) = block.rows, block.columns
     border = geometry.margin(net.depth)
-    window = read_window(plane, top - border, left - border, tall, wide).astype(np.float64)
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
-        window = ((window - mean) / std).astype(np.float32)
-    if not np.isfinite(window).all():
-        raise ValueError(f"{job.source}: plane {block.place} holds NaN or infinity")
+    window = read_window(plane, top - border, left - border, tall, wide)
+    try:
+        window = normalise_window(window, mean, std, np.dtype(np.float32))
+    except ValueError as error:
+        raise ValueError(f"{job.source}: plane {block.place} holds NaN or infinity") from error
     probabilities = net.predict_proba(window[None])[0, :, :height, :width]
     answer = probabilities[1] if net.n_classes == 2 else probabilities.argmax(axis=0)
     where = (*block.place, slice(top, top + height), slice(left, left + width))

@@ -134,6 +134,34 @@ def looks_like_image(labels: Array) -> bool:
     return int(np.count_nonzero(alone)) > _MANY_ALONE * values
 
 
+def hold_objects(*pages: Array) -> bool:
+    """Decide from the values whether labels are object numbers or masks.
+
+    Parameters
+    ----------
+    *pages : Array
+        (H, W) or (Z, H, W), whole numbers; of several, all are masks or all hold objects.
+
+    Returns
+    -------
+    bool
+        False where each is a mask by `looks_like_mask`.
+
+    Raises
+    ------
+    ValueError
+        Where they look like an image: many values, each of them in many single pixels.
+    """
+    if all(looks_like_mask(page) for page in pages):
+        return False
+    if any(looks_like_image(page) for page in pages):
+        raise ValueError(
+            "labels look like an image: many values, each in many single pixels; pass "
+            "instances=True if each value is one cell all the same"
+        )
+    return True
+
+
 def find_instances(labels: object, instances: bool | None = None) -> Array:
     """Number the cells of a label image.
 
@@ -165,12 +193,7 @@ def find_instances(labels: object, instances: bool | None = None) -> Array:
         raise ValueError(f"instances must be None, True or False, got {instances!r}")
     labels = check_labels(labels)
     if instances is None:
-        instances = not looks_like_mask(labels)
-        if instances and looks_like_image(labels):
-            raise ValueError(
-                "labels look like an image: many values, each in many single pixels; pass "
-                "instances=True if each value is one cell all the same"
-            )
+        instances = hold_objects(labels)
     if not instances:
         return number_parts(labels != 0)
     if labels.dtype != bool and labels.max() > LARGEST_LABEL:
